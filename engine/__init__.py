@@ -1,0 +1,1 @@
+"""An AI proxy gateway whose translations are data."""
