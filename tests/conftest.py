@@ -1,0 +1,24 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import upstream as upstreams
+
+
+@pytest.fixture(scope="session", autouse=True)
+def direct() -> Iterator[None]:
+    """Tests talk to loopback only: a proxy of the machine's own environment has no place here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[upstreams.Upstream]:
+    """One upstream for all; a test sets its answers first."""
+    with upstreams.running() as running:
+        yield running

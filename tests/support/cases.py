@@ -1,0 +1,34 @@
+"""The cases of tests/cases, as the tests use them."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.support.clients import Reply
+from tests.support.upstream import Answer, document, stream
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+@cache
+def _text(name: str) -> str:
+    return (CASES / name).read_text()
+
+
+def sdk(name: str) -> Any:
+    """A fresh copy of a document under tests/cases/sdk."""
+    return json.loads(_text(f"sdk/{name}.json"))
+
+
+def sdk_answer(format: str, name: str, streamed: bool) -> Answer:
+    """What an upstream of the format answers in the case, whole or as a stream."""
+    if streamed:
+        return stream(_text(f"sdk/{format}/{name}.sse").encode())
+    return document(sdk(f"{format}/{name}"))
+
+
+def sdk_reply(name: str) -> Reply:
+    """What a client must have understood of that answer."""
+    expected = sdk("expected")[name]
+    return Reply(**{**expected, "calls": [(call[0], call[1]) for call in expected["calls"]]})

@@ -1,0 +1,216 @@
+"""The real vendor SDKs as clients, and what a person would care about in what they parsed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import openai
+
+KEY = "client-key"
+
+_STOPS = {
+    "stop": "end",
+    "length": "length",
+    "tool_calls": "tool",
+    "content_filter": "filter",
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool",
+    "refusal": "filter",
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, the same whichever SDK parsed it. Token counts are all-inclusive."""
+
+    text: str
+    thinking: str
+    calls: list[tuple[str, Any]]
+    stop: str
+    input: int
+    output: int
+    cached: int
+
+
+def of_completion(completion: Any) -> Reply:
+    """A chat completion as the openai SDK parsed it."""
+    choice = completion.choices[0]
+    message = choice.message
+    usage = completion.usage
+    details = usage.prompt_tokens_details
+    return Reply(
+        (message.content or "") + (message.refusal or ""),
+        getattr(message, "reasoning_content", None) or "",
+        [(c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []],
+        _STOPS[choice.finish_reason],
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        (details.cached_tokens or 0) if details else 0,
+    )
+
+
+def of_message(message: Any) -> Reply:
+    """A message as the anthropic SDK parsed it."""
+    usage = message.usage
+    cached = usage.cache_read_input_tokens or 0
+    return Reply(
+        "".join(block.text for block in message.content if block.type == "text"),
+        "".join(block.thinking for block in message.content if block.type == "thinking"),
+        [(block.name, block.input) for block in message.content if block.type == "tool_use"],
+        _STOPS[message.stop_reason],
+        usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
+        usage.output_tokens,
+        cached,
+    )
+
+
+@contextmanager
+def openai_client(url: str, key: str = KEY) -> Iterator[openai.OpenAI]:
+    """The SDK as a person sets it up, but for its own retries, which would hide ours."""
+    with openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0) as client:
+        yield client
+
+
+@contextmanager
+def anthropic_client(url: str, key: str = KEY) -> Iterator[anthropic.Anthropic]:
+    """As `openai_client`."""
+    with anthropic.Anthropic(api_key=key, base_url=url, max_retries=0) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _openai_async(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _anthropic_async(url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0) as client:
+        yield client
+
+
+def _openai_whole(url: str, body: dict[str, Any]) -> Any:
+    with openai_client(url) as client:
+        return client.chat.completions.create(**body)
+
+
+def _openai_stream(url: str, body: dict[str, Any]) -> Any:
+    options: Any = {"include_usage": True}
+    with openai_client(url) as client:
+        with client.chat.completions.stream(**body, stream_options=options) as events:
+            return events.get_final_completion()
+
+
+def _openai_whole_async(url: str, body: dict[str, Any]) -> Any:
+    async def ask() -> Any:
+        async with _openai_async(url) as client:
+            return await client.chat.completions.create(**body)
+
+    return asyncio.run(ask())
+
+
+def _openai_stream_async(url: str, body: dict[str, Any]) -> Any:
+    options: Any = {"include_usage": True}
+
+    async def ask() -> Any:
+        async with _openai_async(url) as client:
+            async with client.chat.completions.stream(**body, stream_options=options) as events:
+                return await events.get_final_completion()
+
+    return asyncio.run(ask())
+
+
+def _anthropic_whole(url: str, body: dict[str, Any]) -> Any:
+    with anthropic_client(url) as client:
+        return client.messages.create(**body)
+
+
+def _anthropic_stream(url: str, body: dict[str, Any]) -> Any:
+    with anthropic_client(url) as client:
+        with client.messages.stream(**body) as events:
+            return events.get_final_message()
+
+
+def _anthropic_whole_async(url: str, body: dict[str, Any]) -> Any:
+    async def ask() -> Any:
+        async with _anthropic_async(url) as client:
+            return await client.messages.create(**body)
+
+    return asyncio.run(ask())
+
+
+def _anthropic_stream_async(url: str, body: dict[str, Any]) -> Any:
+    async def ask() -> Any:
+        async with _anthropic_async(url) as client:
+            async with client.messages.stream(**body) as events:
+                return await events.get_final_message()
+
+    return asyncio.run(ask())
+
+
+def _openai_history(answer: Any, results: list[dict[str, Any]]) -> list[Any]:
+    """The answer's own object goes back, as the SDK's users do it; a failure has no flag."""
+    message = answer.choices[0].message
+    return [
+        message,
+        *(
+            {"role": "tool", "tool_call_id": call.id, "content": result["text"]}
+            for call, result in zip(message.tool_calls, results, strict=True)
+        ),
+    ]
+
+
+def _anthropic_history(answer: Any, results: list[dict[str, Any]]) -> list[Any]:
+    calls = [block for block in answer.content if block.type == "tool_use"]
+    blocks = [
+        {
+            "type": "tool_result",
+            "tool_use_id": call.id,
+            "content": result["text"],
+            "is_error": result["failed"],
+        }
+        for call, result in zip(calls, results, strict=True)
+    ]
+    return [
+        {"role": "assistant", "content": answer.content},
+        {"role": "user", "content": blocks},
+    ]
+
+
+@dataclass(frozen=True)
+class Client:
+    """One way to use one SDK. `whole` and `streamed` take a url and a body and give the SDK's own
+    object; `reply` reads it; `history` makes the messages of the next turn of it."""
+
+    format: str
+    whole: Callable[[str, dict[str, Any]], Any]
+    streamed: Callable[[str, dict[str, Any]], Any]
+    reply: Callable[[Any], Reply]
+    history: Callable[[Any, list[dict[str, Any]]], list[Any]]
+
+    def ask(self, url: str, body: dict[str, Any], stream: bool) -> Any:
+        """The SDK's own object for the whole answer, streamed or not."""
+        return (self.streamed if stream else self.whole)(url, body)
+
+
+OPENAI = Client("openai-chat", _openai_whole, _openai_stream, of_completion, _openai_history)
+ANTHROPIC = Client("claude", _anthropic_whole, _anthropic_stream, of_message, _anthropic_history)
+
+CLIENTS = {
+    "openai": OPENAI,
+    "openai-async": Client(
+        "openai-chat", _openai_whole_async, _openai_stream_async, of_completion, _openai_history
+    ),
+    "anthropic": ANTHROPIC,
+    "anthropic-async": Client(
+        "claude", _anthropic_whole_async, _anthropic_stream_async, of_message, _anthropic_history
+    ),
+}
