@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,11 @@ _STOPS = {
     "stop": "end",
     "length": "length",
     "tool_calls": "tool",
+    "function_call": "tool",
     "content_filter": "filter",
     "end_turn": "end",
     "stop_sequence": "end",
+    "pause_turn": "end",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool",
@@ -43,15 +45,55 @@ def of_completion(completion: Any) -> Reply:
     """A chat completion as the openai SDK parsed it."""
     choice = completion.choices[0]
     message = choice.message
-    usage = completion.usage
-    details = usage.prompt_tokens_details
+    calls = [(call.function.name, call.function.arguments) for call in message.tool_calls or []]
+    if message.function_call:
+        calls.append((message.function_call.name, message.function_call.arguments))
+    return _reply(*_said(message), calls, choice.finish_reason, completion.usage)
+
+
+def of_chunks(chunks: Iterable[Any]) -> Reply:
+    """The chunks of a chat stream, added up as the users of plain streaming do it."""
+    text, thinking, stop, usage = "", "", None, None
+    calls: dict[int, tuple[str, str]] = {}
+    for chunk in chunks:
+        usage = chunk.usage or usage
+        for choice in chunk.choices or []:
+            if choice.index:
+                continue
+            more_text, more_thinking = _said(choice.delta)
+            text, thinking = text + more_text, thinking + more_thinking
+            for call in choice.delta.tool_calls or []:
+                name, arguments = calls.get(call.index, ("", ""))
+                more = call.function.arguments or ""
+                calls[call.index] = (name or call.function.name or "", arguments + more)
+            stop = choice.finish_reason or stop
+    assert stop is not None, "the stream has no finish reason"
+    return _reply(text, thinking, list(calls.values()), stop, usage)
+
+
+def _said(message: Any) -> tuple[str, str]:
+    """Text and thinking of a chat message or delta. Thinking has no official field; some servers
+    give content as a list of parts and put it there."""
+    text, thinking = message.content or "", ""
+    if isinstance(text, list):
+        parts, text = text, "".join(part.get("text", "") for part in text)
+        thoughts = [part["thinking"] for part in parts if part["type"] == "thinking"]
+        thinking = "".join(piece["text"] for pieces in thoughts for piece in pieces)
+    thinking += getattr(message, "reasoning_content", None) or ""
+    thinking = thinking or getattr(message, "reasoning", None) or ""
+    return text + (message.refusal or ""), thinking
+
+
+def _reply(text: str, thinking: str, calls: list[tuple[str, str]], stop: str, usage: Any) -> Reply:
+    details = usage.prompt_tokens_details if usage else None
+    stop = _STOPS.get(stop, "end")  # what no one knows is the end
     return Reply(
-        (message.content or "") + (message.refusal or ""),
-        getattr(message, "reasoning_content", None) or "",
-        [(c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []],
-        _STOPS[choice.finish_reason],
-        usage.prompt_tokens,
-        usage.completion_tokens,
+        text,
+        thinking,
+        [(name, json.loads(arguments or "{}")) for name, arguments in calls],
+        "tool" if calls and stop == "end" else stop,
+        usage.prompt_tokens if usage else 0,
+        usage.completion_tokens if usage else 0,
         (details.cached_tokens or 0) if details else 0,
     )
 

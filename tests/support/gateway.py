@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,17 @@ class Gateway:
 
 
 @contextmanager
-def started(command: Sequence[str], folder: Path, log_file: Path) -> Iterator[Gateway]:
+def started(
+    command: Sequence[str],
+    folder: Path,
+    log_file: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Gateway]:
     """Run the command in the folder until the block ends; its output must name its address."""
     with log_file.open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
         try:
             yield Gateway(_address(process, log_file), log_file)
         finally:
@@ -59,6 +66,15 @@ def serving(configuration: dict[str, Any], folder: Path) -> Iterator[Gateway]:
     """The gateway of this checkout with this configuration, on a free port."""
     config = folder / "config.yaml"
     config.write_text(json.dumps(configuration, indent=2))
+    with serving_file(config, folder) as gateway:
+        yield gateway
+
+
+@contextmanager
+def serving_file(
+    config: Path, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Gateway]:
+    """As `serving`, with a configuration file; its log goes to the folder."""
     command = [sys.executable, "-m", "engine", "serve", "--config", str(config), "--port", "0"]
-    with started(command, ROOT, folder / "gateway.log") as gateway:
+    with started(command, ROOT, folder / "gateway.log", environment) as gateway:
         yield gateway
