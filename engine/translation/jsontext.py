@@ -1,0 +1,230 @@
+"""JSON text in and out, as fast as orjson and as exact as the standard library.
+
+orjson does the work. It turns integers beyond 64 bits into floats and refuses lone surrogate
+escapes (``\\ud800``); text with either goes through the standard library, so that digits and
+escapes survive both ways. What neither should let in is refused here: NaN, Infinity, numbers too
+large for a float, nesting so deep that a recursive reader would overflow its stack.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 254
+"""Levels of nesting that are read: as many as orjson writes, far below Python's recursion limit."""
+
+_BOM = b"\xef\xbb\xbf"
+
+# Only runs of 19 and more digits can leave the 64 bits. Of 19 neighbours every ninth is looked at
+# twice, so a tenth of the text shows whether the exact look at all of it is needed.
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
+_LONG = 19
+_STRIDE = 9
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]|NaN|-?Infinity|-?[0-9][0-9.eE+-]*', re.S)
+_IN_STRING = re.compile(r'["\\]')
+_OUTSIDE = re.compile(r'["{}\[\]]')
+
+
+class JsonError(ValueError):
+    """Text that is no JSON, or JSON beyond the limits.
+
+    ``reason`` never quotes the text. ``line`` and ``column`` count from 1, in characters; both are
+    None for a value that cannot be written.
+    """
+
+    def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
+        self.reason = reason
+        self.line = line
+        self.column = column
+        super().__init__(reason if line is None else f"line {line} column {column}: {reason}")
+
+
+def loads(data: bytes | str) -> Any:
+    """Read one JSON value from UTF-8 bytes or text. Of duplicate keys the last wins.
+
+    Raises JsonError.
+    """
+    if isinstance(data, str):
+        try:
+            return loads(data.encode())
+        except UnicodeEncodeError:  # a lone surrogate stands unescaped in the text
+            return _loads_exactly(data)
+    if not _may_hold_long_number(data):
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            pass  # wrong, or one of the things only the standard library takes
+        else:
+            # Each level takes two bytes at least, so short texts need no look.
+            if len(data) > 2 * MAX_DEPTH and not _writable(value):
+                text = data.decode()
+                raise _error_at(text, *_offence(text))
+            return value
+    try:
+        text = data.removeprefix(_BOM).decode()
+    except UnicodeDecodeError as error:
+        sound = data.removeprefix(_BOM)[: error.start].decode()
+        raise _error_at(sound, len(sound), "not valid UTF-8") from None
+    return _loads_exactly(text)
+
+
+def parse_json(text: str) -> Any:
+    """Read the arguments of a call. Raises JsonError."""
+    return loads(text)
+
+
+def dumps(value: Any) -> bytes:
+    """Write a JSON value: compact, in the order of its keys, only lone surrogates escaped.
+
+    Raises JsonError for nesting too deep, TypeError and ValueError for what is no JSON value.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return _dumps_exactly(value)
+
+
+def compact_json(value: Any) -> str:
+    """Write the arguments of a call; the rules of :func:`dumps`."""
+    return dumps(value).decode()
+
+
+class ValueScanner:
+    """Finds the end of a JSON object, array or string that arrives in pieces, in linear time.
+
+    It follows quotes, escapes and brackets and leaves the rest to a parser. A number or a bare
+    word has no end of its own and never becomes ``complete``.
+    """
+
+    __slots__ = ("_depth", "_escaped", "_in_string", "complete")
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._depth = 0
+        self._escaped = False
+        self._in_string = False
+
+    def feed(self, text: str, start: int = 0) -> int:
+        """Read on from ``start``; the position just after the value's end, -1 while it goes on."""
+        position = start
+        if self._escaped and position < len(text):
+            self._escaped = False
+            position += 1
+        while found := (_IN_STRING if self._in_string else _OUTSIDE).search(text, position):
+            position = found.end()
+            character = found[0]
+            if character == "\\":
+                self._escaped = position == len(text)
+                position += 1
+                continue
+            if character == '"':
+                self._in_string = not self._in_string
+            elif character in "{[":
+                self._depth += 1
+                continue
+            else:
+                self._depth -= 1
+            if self._depth == 0 and not self._in_string:
+                self.complete = True
+                return position
+        return -1
+
+
+def _may_hold_long_number(data: bytes) -> bool:
+    if len(data) < _LONG or b"00" not in data[::_STRIDE].translate(_DIGITS):
+        return False
+    return b"0" * _LONG in data.translate(_DIGITS)
+
+
+def _writable(value: Any) -> bool:
+    """Whether orjson can write what it read: it cannot when the nesting is beyond MAX_DEPTH."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return True
+
+
+def _loads_exactly(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        reason = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+        raise _error_at(text, error.pos, reason[0].lower() + reason[1:]) from None
+    except (ValueError, RecursionError):  # ours, an integer of thousands of digits, nesting
+        raise _error_at(text, *_offence(text)) from None
+    if _deep(value):
+        raise _error_at(text, *_offence(text))
+    return value
+
+
+def _dumps_exactly(value: Any) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise JsonError("nested too deep") from None
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise ValueError
+    return number
+
+
+def _refuse(literal: str) -> Any:
+    raise ValueError(literal)
+
+
+def _deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [parent for parent in level if isinstance(parent, dict | list)]
+        if not level:
+            return False
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return True
+
+
+def _offence(text: str) -> tuple[int, str]:
+    """Where and how text that has the form of JSON up to there leaves the limits."""
+    depth = 0
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        first = token[0]
+        if first in "{[":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return found.start(), f"nested deeper than {MAX_DEPTH} levels"
+        elif first in "]}":
+            depth -= 1
+        elif token.endswith(("NaN", "Infinity")):
+            return found.start(), "NaN and Infinity are no JSON"
+        elif first != '"' and _too_large(token):
+            return found.start(), "number too large"
+    return 0, "nested too deep"  # little of the stack was left when the reading began
+
+
+def _too_large(number: str) -> bool:
+    digits = number.removeprefix("-")
+    if digits.isdecimal():
+        return 0 < sys.get_int_max_str_digits() < len(digits)
+    return math.isinf(float(number))
+
+
+def _error_at(text: str, position: int, reason: str) -> JsonError:
+    line = text.count("\n", 0, position) + 1
+    return JsonError(reason, line, position - text.rfind("\n", 0, position))
