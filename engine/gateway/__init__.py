@@ -1,0 +1,1 @@
+"""The gateway: HTTP in, HTTP out. The top storey and the only one that awaits."""

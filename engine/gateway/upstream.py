@@ -1,0 +1,247 @@
+"""The seam to the upstream: an httpx transport, called directly with a prepared request.
+
+Nothing else in the project imports httpx; what other modules need of it is named here. Under the seam runs
+aiohttp (docs/decisions/0002-upstream-transport.md says why). One transport lives as long as its proxy setting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import httpx
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
+
+AsyncBaseTransport = httpx.AsyncBaseTransport
+AsyncByteStream = httpx.AsyncByteStream
+Request = httpx.Request
+Response = httpx.Response
+TransportError = httpx.TransportError
+Disconnected = httpx.RemoteProtocolError
+StreamError = httpx.StreamError
+DecodingError = httpx.DecodingError
+TimeoutException = httpx.TimeoutException
+ConnectTimeout = httpx.ConnectTimeout
+
+# Vendors send long header lists (limits, traces, policies); a line beyond this is no honest answer.
+MAX_HEADER_BYTES = 64 * 1024
+MAX_CONNECTIONS = 1000
+# Shorter than what servers commonly allow, so that a kept connection is rarely closed under a request.
+KEEPALIVE_SECONDS = 15.0
+READ_BUFFER_BYTES = 256 * 1024
+
+# From the most special to the most general: the first that matches wins.
+_ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (ProxyTimeoutError, httpx.ConnectTimeout),
+    (ProxyConnectionError, httpx.ProxyError),
+    (ProxyError, httpx.ProxyError),
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ClientSSLError, httpx.ConnectError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.ClientConnectionError, httpx.ReadError),
+    (aiohttp.ClientError, httpx.NetworkError),
+    (asyncio.TimeoutError, httpx.ReadTimeout),
+    (OSError, httpx.ReadError),
+)
+
+
+@contextmanager
+def _errors(request: httpx.Request) -> Iterator[None]:
+    """aiohttp's errors as httpx's; the text says what happened and never where to (URLs hold secrets)."""
+    try:
+        yield
+    except (aiohttp.ClientError, ProxyError, OSError) as error:
+        for kind, wanted in _ERRORS:
+            if isinstance(error, kind):
+                raise wanted(_SAID.get(wanted, "connection lost"), request=request) from error
+        raise
+
+
+_SAID: dict[type[httpx.TransportError], str] = {
+    httpx.ProxyError: "the proxy refused or could not be reached",
+    httpx.ConnectTimeout: "no connection within the time allowed",
+    httpx.ReadTimeout: "no answer within the time allowed",
+    httpx.ConnectError: "could not connect",
+    httpx.UnsupportedProtocol: "not an http or https address",
+    httpx.RemoteProtocolError: "the connection was closed before the answer was complete",
+    httpx.ReadError: "the connection broke",
+}
+
+
+class _Body(httpx.AsyncByteStream):
+    """The answer's bytes as they arrive, one item for what one read brought."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> None:
+        self._answer = answer
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._answer.content
+        with _errors(self._request):
+            while chunk := await content.readany():
+                yield chunk
+
+    async def aclose(self) -> None:
+        # A body that was not read to its end closes its connection: the upstream stops working at once.
+        if self._answer.content.at_eof():
+            self._answer.release()
+        else:
+            self._answer.close()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """httpx's transport interface over one aiohttp session.
+
+    ``proxy`` is an http, https, socks5 or socks5h URL or None. Timeouts come with each request in
+    ``extensions["timeout"]``: ``connect``, ``read`` (silence, in seconds), ``pool``.
+    """
+
+    def __init__(self, proxy: str | None = None, verify: ssl.SSLContext | None = None) -> None:
+        self._proxy = proxy
+        self._verify = verify
+        self._session: aiohttp.ClientSession | None = None
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        limits: dict[str, Any] = {
+            "limit": MAX_CONNECTIONS,
+            "keepalive_timeout": KEEPALIVE_SECONDS,
+            "ssl": self._verify or True,
+        }
+        if self._proxy and self._proxy.startswith("socks"):
+            # socks5 resolves names at the proxy, as socks5h: the gateway's own resolver may not know them.
+            return ProxyConnector.from_url(
+                self._proxy.replace("socks5h:", "socks5:", 1), rdns=True, **limits
+            )
+        return aiohttp.TCPConnector(**limits)
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, made at first use: it belongs to the loop that runs then."""
+        if self._session is None:
+            http = self._proxy if self._proxy and self._proxy.startswith("http") else None
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                proxy=http,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                read_bufsize=READ_BUFFER_BYTES,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
+            )
+        return self._session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        session = self._session or self._open()
+        timeout = request.extensions.get("timeout", {})
+        with _errors(request):
+            answer = await session.request(
+                request.method,
+                str(request.url),
+                headers=_headers(request),
+                data=request.content or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=timeout.get("pool"),
+                    sock_connect=timeout.get("connect"),
+                    sock_read=timeout.get("read"),
+                ),
+            )
+        return httpx.Response(
+            answer.status,
+            headers=answer.raw_headers,
+            stream=_Body(answer, request),
+            request=request,
+        )
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def _headers(request: httpx.Request) -> list[tuple[str, str]]:
+    """The request's headers; the length is left to aiohttp, which counts the body itself."""
+    return [
+        (name.decode("ascii"), value.decode("latin-1"))
+        for name, value in request.headers.raw
+        if name.lower() not in (b"content-length", b"transfer-encoding")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Waiting times of one call, in seconds."""
+
+    connect: float
+    read: float
+
+    def extensions(self) -> dict[str, Any]:
+        return {"timeout": {"connect": self.connect, "read": self.read, "pool": self.connect}}
+
+
+class Transports:
+    """The transports of a gateway, one for each proxy setting, made when first asked for.
+
+    ``given`` stands in for all of them (tests, embedding); ``named`` are in-process upstreams by provider.
+    """
+
+    def __init__(self, given: AsyncBaseTransport | None = None) -> None:
+        self._given = given
+        self._by_proxy: dict[str | None, AsyncBaseTransport] = {}
+
+    def for_proxy(self, proxy: str | None) -> AsyncBaseTransport:
+        """The transport for a proxy URL; None or "" for a direct connection."""
+        if self._given is not None:
+            return self._given
+        key = proxy or None
+        transport = self._by_proxy.get(key)
+        if transport is None:
+            transport = self._by_proxy[key] = AiohttpTransport(key)
+        return transport
+
+    async def aclose(self) -> None:
+        """Close every connection; calls under way break."""
+        for transport in self._by_proxy.values():
+            await transport.aclose()
+        self._by_proxy.clear()
+
+
+def prepare(
+    url: str, headers: Mapping[str, str], body: bytes, limits: Limits, method: str = "POST"
+) -> Request:
+    """A request ready for a transport."""
+    return httpx.Request(method, url, headers=headers, content=body, extensions=limits.extensions())
+
+
+async def read_body(response: Response, limit: int) -> bytes:
+    """The whole body, decompressed. Raises DecodingError, TransportError; ValueError beyond ``limit``."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks(response):
+        size += len(chunk)
+        if size > limit:
+            raise ValueError(f"the answer is longer than {limit} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def chunks(response: Response) -> AsyncIterator[bytes]:
+    """The body as it arrives, decompressed only when it was compressed."""
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)  # every async transport gives one
+    return aiter(stream)
