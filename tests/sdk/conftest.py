@@ -16,7 +16,7 @@ UPSTREAMS = {
     "claude": ("claude", "claude-sonnet-5-5"),
 }
 # A failure cools a credential down; each test of a failure takes one that has never failed.
-_SPARE = 100
+_SPARE = 200
 
 Spare = Callable[[str], str]
 

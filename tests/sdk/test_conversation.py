@@ -1,5 +1,6 @@
 """A conversation with thinking, an image and parallel tools, through every SDK and upstream."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,32 @@ def test_interleaved_calls_reach_the_sdk_unmixed(
     upstream.answers(sdk_answer("openai-chat", name, streamed))
     answer = client.ask(gateway.url, question(client, "openai-chat"), streamed)
     assert client.reply(answer) == sdk_reply("answer")
+
+
+@clients
+@targets
+@pytest.mark.parametrize("piece", [1, 100_000])
+def test_where_the_stream_is_cut_makes_no_difference(
+    piece: int, client: Client, target: str, gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers(replace(sdk_answer(target, "answer", True), piece=piece))
+    answer = client.ask(gateway.url, question(client, target), stream=True)
+    assert client.reply(answer) == sdk_reply("answer")
+
+
+@clients
+@targets
+@streamed
+def test_the_sdk_finds_a_request_id_that_the_upstream_got_too(
+    client: Client, target: str, streamed: bool, gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers(sdk_answer(target, "answer", streamed))
+    answer = client.ask(gateway.url, question(client, target), streamed)
+    sent = upstream.received[0].headers["x-request-id"]
+    # The openai SDK keeps the id of whole answers only.
+    if not streamed or client.format == "claude":
+        assert answer._request_id == sent
+    assert sent in gateway.log
 
 
 @clients

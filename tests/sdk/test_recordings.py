@@ -9,6 +9,7 @@ import anthropic
 import openai
 import pytest
 
+from tests.sdk.conftest import Spare
 from tests.support.clients import (
     CLIENTS,
     Reply,
@@ -91,6 +92,32 @@ def test_a_recorded_stream_that_breaks_raises_in_every_sdk(
     for client in ("openai", "anthropic"):
         with pytest.raises((openai.APIError, anthropic.APIError)):
             heard(client, gateway.url, f"{row.format}/any", row.stream)
+
+
+# A 400 may tell of a key and a 429 of a quota; these statuses mean the same everywhere.
+PLAIN = {404, 413, 422}
+
+
+@pytest.mark.parametrize(
+    "row", chosen(lambda row: row.format in FORMATS and row.status >= 400)
+)
+def test_a_recorded_refusal_is_an_exception_of_every_sdk(
+    row: Row, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    upstream.answers(read(row).answer)
+    for client in ("openai", "anthropic"):
+        refused: type[Any] = openai.APIStatusError
+        if client == "anthropic":
+            refused = anthropic.APIStatusError
+        with pytest.raises(refused) as caught:
+            heard(client, gateway.url, spare(row.format), row.stream)
+        error: Any = caught.value
+        assert error.status_code >= 400
+        assert error.message
+        if row.status in PLAIN:
+            assert error.status_code == row.status
+        if row.status in {401, 402, 403}:
+            assert error.status_code not in {401, 402, 403}
 
 
 @pytest.mark.parametrize(
