@@ -1,0 +1,303 @@
+"""The directives that loop: ``$each``, ``$scan``, ``$map``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from engine.language.compiler import NOTHING, Compiler, Val, scalar_text
+from engine.language.reads import Binding
+from engine.language.scope import Name, Scope
+from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+
+
+@dataclass(slots=True)
+class Loop:
+    """A loop being compiled: the Python names of its list and its scope inside."""
+
+    source: str
+    scope: Scope
+    mark: int
+
+
+def _names(compiler: Compiler, node: Map) -> list[str]:
+    given = node.get("$as")
+    items = given.items if isinstance(given, Seq) else (given,)
+    names = [scalar_text(item) or "" for item in items]
+    if not all(name.isidentifier() for name in names) or len(names) > 2:
+        compiler.problem(given.pos if given else node.pos, "$as takes a name or [name, index]")
+        return ["it"]
+    return names
+
+
+@contextmanager
+def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator[Loop]:
+    """The ``for`` over a list, with its names bound and ``$if`` passed; guards against what is no list."""
+    mark = len(compiler.expr.notes)
+    argument = node.get(word)
+    source = compiler.expr.temp("s")
+    observed = True
+    if isinstance(argument, Map | Seq):
+        val = compiler.node(argument, scope)
+        compiler.out.add(f"{source} = {val.text}")
+    else:
+        code = compiler.expression(argument, scope)
+        compiler.out.add(f"{source} = {compiler.expr.look(code, scope)}")
+        observed = len(compiler.expr.notes) > mark
+    path = "None"
+    if compiler.traced:
+        path = compiler.expr.temp("q")
+        compiler.out.add(f"{path} = T.value({source}, {compiler._first(mark)})")
+    names = _names(compiler, node)
+    with compiler.out.indented(f"if {source} is not None and type({source}) is not list:"):
+        compiler.out.add(compiler.refuse(node.pos, f"_wrong({source}, 'list')", mark))
+    end = len(compiler.expr.notes)
+    var = compiler.expr.temp(f"x_{names[0]}_")
+    position = compiler.expr.temp("i")
+    counted = len(names) > 1 or compiler.traced
+    head = f"for {position}, {var} in enumerate({source} or ()):" if counted else f"for {var} in {source} or ():"
+    with compiler.nested(head):
+        trace = "None"
+        if compiler.traced:
+            trace = f"p_{var}"
+            compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
+        binding = compiler.observe(var, names[0], scope, trace, observed)
+        if compiler.static:
+            notes = compiler.expr.notes[mark:]
+            binding.label = compiler.static_path(notes[0]) + "[]" if notes else names[0]
+        inner = scope.bind(**{names[0]: compiler.named(binding)})
+        if len(names) > 1:
+            inner = inner.bind(**{names[1]: Name(position)})
+        test = node.get("$if")
+        if test is not None:
+            with compiler.out.indented(f"if not ({compiler.condition(test, inner)}):"):
+                compiler.out.add("continue")
+        with compiler.watching(binding, inner, node.pos):
+            yield Loop(source, inner, mark)
+    del compiler.expr.notes[end:]
+
+
+def _collect(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
+    """One round's item or items into the result list."""
+    flat = node.get("$flat")
+    item = node.get("$item") if flat is None else flat
+    if item is None:
+        return
+    mark = compiler.mark() if compiler.traced else ""
+    val = compiler.node(item, scope)
+    if val is NOTHING:
+        return
+    text = compiler.stable(val)
+    if flat is not None:
+        compiler.out.add(f"_extend({result}, {text})")
+        return
+    add = f"{result}.append({compiler.written(val, text)})"
+    if not val.absent:
+        compiler.out.add(add)
+        if compiler.traced:
+            compiler.out.add(f"T.at({result}, len({result}) - 1, {mark})")
+        return
+    with compiler.out.indented(f"if {text} is not None:"):
+        compiler.out.add(add)
+        if compiler.traced:
+            compiler.out.add(f"T.at({result}, len({result}) - 1, {mark})")
+
+
+def each(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$each``: list from list."""
+    if node.get("$item") is None and node.get("$flat") is None:
+        compiler.problem(node.pos, "$each needs $item or $flat beside it")
+        return NOTHING
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = []")
+    with _looping(compiler, node, "$each", scope) as loop:
+        _collect(compiler, node, loop.scope, result)
+    return _finished(compiler, node, scope, loop, result)
+
+
+def _finished(compiler: Compiler, node: Map, scope: Scope, loop: Loop, result: str) -> Val:
+    join = node.get("$join")
+    if join is not None:
+        _join(compiler, join, scope, result)
+    word = scalar_text(node.get("$empty"))
+    if word == "drop":
+        compiler.out.add(f"{result} = {result} or None")
+        return Val(result, True, False, True)
+    if word == "keep":
+        return Val(result, False, False, True)
+    if word is not None:
+        compiler.problem(node.pos, "$empty is drop or keep")
+    with compiler.out.indented(f"if {loop.source} is None and not {result}:"):
+        compiler.out.add(f"{result} = None")
+    return Val(result, True, False, True)
+
+
+def _join(compiler: Compiler, node: Node, scope: Scope, result: str) -> None:
+    """``$join``: neighbours that are equal in some keys become one."""
+    if not isinstance(node, Map):
+        compiler.problem(node.pos, "$join takes {same: key, concat: [keys]}")
+        return
+    for key in node.keys():
+        if key not in ("same", "concat", "on-conflict", "when"):
+            compiler.problem(node.pos, f"$join has no {key}; it takes same, concat, when, on-conflict")
+    data = {key.value: plain(value) for key, value in node.entries if key.value != "when"}
+    same, concat = (_listed(data.get(word)) for word in ("same", "concat"))
+    strict = data.get("on-conflict") == "break"
+    test = "None"
+    when = node.get("when")
+    if when is not None:
+        one, two = compiler.expr.temp("j"), compiler.expr.temp("j")
+        inner = scope.bind(before=Name(one), after=Name(two))
+        test = f"lambda {one}, {two}: {compiler.condition(when, inner)}"
+    number = compiler.rule(node.pos, "dropped", "the neighbour it was merged with says otherwise")
+    reason = "'the neighbour it was merged with says otherwise'"
+    told, moved = f"lambda _o, _k: L.append({number})", "None"
+    if compiler.traced:
+        told = f"lambda _o, _k: T.loss({number}, 'dropped', {reason}, T.came(_o, _k))"
+        moved = "T.moved"
+    arguments = f"{result}, {same!r}, {concat!r}, {strict}, {test}, {told}, {moved}"
+    compiler.out.add(f"{result} = _joined({arguments})")
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(str(each) for each in value)
+    return (str(value),) if value is not None else ()
+
+
+def scan(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$scan``: ``$each`` with carried state."""
+    start = node.get("$state")
+    if not isinstance(start, Map):
+        compiler.problem(node.pos, "$state takes a map of names with their start values")
+        return NOTHING
+    state = compiler.expr.temp("S")
+    compiler.out.add(f"{state} = {_start(compiler, start, scope)}")
+    keys = frozenset(start.keys())
+    scope = scope.bind(state=Name(state, keys=keys, always=keys))
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = []")
+    with _looping(compiler, node, "$scan", scope) as loop:
+        for word in ("$set", "$append"):
+            assign(compiler, node.get(word), loop.scope, state, keys, word == "$append")
+        _collect(compiler, node, loop.scope, result)
+        assign(compiler, node.get("$then"), loop.scope, state, keys, False)
+    last = node.get("$last")
+    if last is not None:
+        val = compiler.node(last, scope)
+        compiler.out.add(f"_extend({result}, {val.text})")
+    if node.get("$item") is None and node.get("$flat") is None and last is None:
+        return Val(state, False, False, True)
+    return _finished(compiler, node, scope, loop, result)
+
+
+def _start(compiler: Compiler, start: Map, scope: Scope) -> str:
+    pairs = []
+    for key, value in start.entries:
+        val = compiler.node(value, scope)
+        pairs.append(f"{key.value!r}: {compiler.written(val, compiler.stable(val)) if val.null else val.text}")
+    return f"{{{', '.join(pairs)}}}"
+
+
+def assign(
+    compiler: Compiler,
+    node: Node | None,
+    scope: Scope,
+    state: str,
+    keys: frozenset[str],
+    appending: bool,
+) -> None:
+    """``set`` and ``append``: state variables get new values, one after the other."""
+    if node is None:
+        return
+    if not isinstance(node, Map):
+        compiler.problem(node.pos, "a map of state variables is wanted here")
+        return
+    for key, child in node.entries:
+        name = str(key.value)
+        if name not in keys:
+            compiler.problem(key.pos, f"unknown state variable {name}{suggest(name, keys)}")
+            continue
+        path = ""
+        value: Node | None = child
+        if isinstance(child, Map) and child.get("$key") is not None:
+            path = _path(compiler, child.get("$key"), scope)
+            value = child.get("$value")
+        mark = len(compiler.expr.notes)
+        val = compiler.node(value, scope) if value is not None else NOTHING
+        text = compiler.stable(val)
+        del compiler.expr.notes[mark:]
+        if compiler.static and isinstance(value, Scalar) and str(value.value).startswith("="):
+            # what a formula gives may be a part of the event: the state keeps a copy
+            text = compiler.stable(Val(f"_own({text})"))
+        if appending:
+            compiler.out.add(f"_append({state}, {name!r}, ({path}), {text})")
+        elif path:
+            compiler.out.add(f"_put({state}, {name!r}, ({path}), {text})")
+        else:
+            compiler.out.add(f"{state}[{name!r}] = {compiler.written(val, text)}")
+
+
+def _path(compiler: Compiler, node: Node | None, scope: Scope) -> str:
+    items = node.items if isinstance(node, Seq) else (node,)
+    return "".join(f"{compiler.value(item, scope).text}, " for item in items)
+
+
+def mapped(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$map``: an object with computed keys."""
+    names = _names(compiler, node)
+    result = compiler.expr.temp("r")
+    if len(names) == 2:
+        return _mapped_object(compiler, node, scope, names, result)
+    compiler.out.add(f"{result} = {{}}")
+    with _looping(compiler, node, "$map", scope) as loop:
+        _pair(compiler, node, loop.scope, result)
+    with compiler.out.indented(f"if {loop.source} is None:"):
+        compiler.out.add(f"{result} = None")
+    return _dropped(compiler, node, result)
+
+
+def _mapped_object(
+    compiler: Compiler, node: Map, scope: Scope, names: list[str], result: str
+) -> Val:
+    mark = len(compiler.expr.notes)
+    code = compiler.expression(node.get("$map"), scope)
+    source = compiler.expr.temp("s")
+    compiler.out.add(f"{source} = {compiler.expr.take(code, scope)}")
+    compiler.out.add(f"{result} = None if {source} is None else {{}}")
+    key, value = compiler.expr.temp("k"), compiler.expr.temp("w")
+    with compiler.out.indented(f"if {source} is not None and type({source}) is not dict:"):
+        compiler.out.add(compiler.refuse(node.pos, f"_wrong({source}, 'object')", mark))
+    trace = "None"
+    with compiler.nested(f"for {key}, {value} in ({source} or {{}}).items():"):
+        if compiler.traced:
+            trace = f"p_{value}"
+            compiler.out.add(f"{trace} = T.p({compiler._first(mark)}, ({key},))")
+        binding: Binding = compiler.observe(value, names[1], scope, trace, checked=False)
+        inner = scope.bind(**{names[0]: Name(key), names[1]: compiler.named(binding)})
+        test = node.get("$if")
+        if test is not None:
+            with compiler.out.indented(f"if not ({compiler.condition(test, inner)}):"):
+                compiler.out.add("continue")
+        _pair(compiler, node, inner, result)
+    return _dropped(compiler, node, result)
+
+
+def _pair(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
+    key_node, item = node.get("$key"), node.get("$item")
+    assert key_node is not None and item is not None
+    name = compiler.stable(compiler.node(key_node, scope))
+    mark = compiler.mark() if compiler.traced else ""
+    val = compiler.node(item, scope)
+    text = compiler.stable(val)
+    with compiler.out.indented(f"if {text} is not None and {name} is not None:"):
+        compiler.out.add(f"{result}[{name}] = {compiler.written(val, text)}")
+        if compiler.traced:
+            compiler.out.add(f"T.at({result}, {name}, {mark})")
+
+
+def _dropped(compiler: Compiler, node: Map, result: str) -> Val:
+    if scalar_text(node.get("$empty")) == "drop":
+        compiler.out.add(f"{result} = {result} or None")
+    return Val(result, True, False, True)

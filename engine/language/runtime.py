@@ -1,0 +1,455 @@
+"""What generated code calls: JMESPath's semantics in small functions, and the marks of losses.
+
+Everything here is on the hot path or in its error branch; nothing knows which mapping calls it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jmespath.exceptions
+import orjson
+
+from engine.language.functions import FunctionError, json_text, parse_json
+from engine.language.reads import ELEMENT, Tree
+
+
+class Null:
+    """The only value of it, ``NULL``, is a null that a mapping wrote on purpose."""
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
+NULL = Null()
+
+
+class Refusal(Exception):
+    """A rule refused the document; ``path`` is known only when traced."""
+
+    def __init__(self, rule: int, reason: str, status: int, path: str | None) -> None:
+        self.rule = rule
+        self.reason = reason
+        self.status = status
+        self.path = path
+        super().__init__(reason)
+
+
+# What evaluating an expression over somebody's document may raise.
+EVALUATION_ERRORS = (jmespath.exceptions.JMESPathError, FunctionError, RecursionError)
+
+
+def no_key(_: str) -> None:
+    """``dict.get`` of what is no object."""
+
+
+def field(value: Any, key: str) -> Any:
+    """One key of an object, else None."""
+    return value.get(key) if type(value) is dict else None
+
+
+def index(value: Any, position: int) -> Any:
+    """One element of a list, from the end when negative, else None."""
+    if type(value) is list and -len(value) <= position < len(value):
+        return value[position]
+    return None
+
+
+def slice_(value: Any, start: int | None, stop: int | None, step: int | None) -> Any:
+    """A slice of a list, else None."""
+    return value[start:stop:step] if type(value) is list else None
+
+
+def present(value: Any) -> Any:
+    """The elements of a list that are not null, else None."""
+    return [each for each in value if each is not None] if type(value) is list else None
+
+
+def values(value: Any) -> Any:
+    """The values of an object, else None."""
+    return list(value.values()) if type(value) is dict else None
+
+
+def project(value: Any, body: Callable[[Any], Any]) -> Any:
+    """A projection: the results over a list that are not null, else None."""
+    if type(value) is not list:
+        return None
+    return [result for each in value if (result := body(each)) is not None]
+
+
+def filter_(value: Any, test: Callable[[Any], bool]) -> Any:
+    """The elements of a list that pass, else None."""
+    if type(value) is not list:
+        return None
+    return [each for each in value if each is not None and test(each)]
+
+
+def flatten(value: Any) -> Any:
+    """One level of lists in a list merged, else None."""
+    if type(value) is not list:
+        return None
+    merged: list[Any] = []
+    for each in value:
+        if type(each) is list:
+            merged.extend(each)
+        else:
+            merged.append(each)
+    return merged
+
+
+def unless_null(value: Any, body: Callable[[Any], Any]) -> Any:
+    """A multi-select: null stays null."""
+    return None if value is None else body(value)
+
+
+def true(value: Any) -> bool:
+    """JMESPath's truth: false, null and everything empty is not; every number is."""
+    return bool(value) or (value == 0 and value is not False)
+
+
+def or_(value: Any, other: Callable[[], Any]) -> Any:
+    """``a || b``."""
+    return value if true(value) else other()
+
+
+def and_(value: Any, other: Callable[[], Any]) -> Any:
+    """``a && b``."""
+    return other() if true(value) else value
+
+
+def equal(one: Any, other: Any) -> bool:
+    """JMESPath's equality: numbers never equal booleans."""
+    if isinstance(one, bool) is not isinstance(other, bool):
+        return False
+    return bool(one == other)
+
+
+def _ordered(one: Any, other: Any) -> bool:
+    number, text = (int, float), str
+    if isinstance(one, bool) or isinstance(other, bool):
+        return False
+    if isinstance(one, number) and isinstance(other, number):
+        return True
+    if isinstance(one, text) and isinstance(other, text):
+        return True
+    if isinstance(one, (int, float, str)) and isinstance(other, (int, float, str)):
+        raise jmespath.exceptions.JMESPathTypeError("comparison", one, type(one).__name__, ["number"])
+    return False
+
+
+def lt(one: Any, other: Any) -> Any:
+    """``a < b``; null for what has no order."""
+    return one < other if _ordered(one, other) else None
+
+
+def lte(one: Any, other: Any) -> Any:
+    """``a <= b``."""
+    return one <= other if _ordered(one, other) else None
+
+
+def gt(one: Any, other: Any) -> Any:
+    """``a > b``."""
+    return one > other if _ordered(one, other) else None
+
+
+def gte(one: Any, other: Any) -> Any:
+    """``a >= b``."""
+    return one >= other if _ordered(one, other) else None
+
+
+def text(value: Any) -> str:
+    """A value inside a template: null is the empty text, objects are JSON."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    return json_text(value) or ""
+
+
+def derived_id(prefix: str, *parts: Any) -> str:
+    """The prefix and 24 hex digits of a hash of the parts."""
+    data = orjson.dumps([json_text(part) for part in parts])
+    return prefix + hashlib.sha256(data).hexdigest()[:24]
+
+
+def parsed(value: Any, otherwise: Any) -> Any:
+    """JSON text as value; ``otherwise`` when it is no JSON; what is no text as it is."""
+    if type(value) is not str:
+        return value
+    try:
+        return parse_json(value)
+    except FunctionError:
+        return otherwise
+
+
+def rest(value: Any, tree: Tree) -> dict[str, Any] | None:
+    """What ``tree`` does not know of an object, objects inside it included; None when nothing is left."""
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        if key not in tree:
+            if each is not None:
+                found[key] = each
+            continue
+        below = tree[key]
+        if below and type(each) is dict and ELEMENT not in below:
+            inner = rest(each, below)
+            if inner:
+                found[key] = inner
+    return found or None
+
+
+def unread(value: Any, tree: Tree) -> list[tuple[str, ...]]:
+    """The paths in an object that ``tree`` does not know; nulls do not count."""
+    found: list[tuple[str, ...]] = []
+    for key, each in value.items():
+        if key not in tree:
+            if each is not None:
+                found.append((key,))
+            continue
+        below = tree[key]
+        if not below:
+            continue
+        if type(each) is dict and ELEMENT not in below:
+            found.extend((key, *path) for path in unread(each, below))
+        elif type(each) is list and (inner := below.get(ELEMENT)):
+            for position, element in enumerate(each):
+                if type(element) is dict:
+                    found.extend((key, f"[{position}]", *path) for path in unread(element, inner))
+    return found
+
+
+def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
+    """Whether there is something below one key that ``tree`` does not know."""
+    each = value.get(key)
+    return isinstance(each, dict | list) and bool(unread({key: each}, tree))
+
+
+def native(target: dict[str, Any], word: str, found: dict[str, Any]) -> None:
+    """Put what ``$rest`` took under ``native.<word>``, beside what is there."""
+    own = target.setdefault("native", {})
+    if word in own:
+        own[word].update(found)
+    else:
+        own[word] = found
+
+
+def extend(result: list[Any], more: Any) -> None:
+    """Concatenate a list; a single value counts as a list of one; None as nothing."""
+    if type(more) is list:
+        result.extend(more)
+    elif more is not None:
+        result.append(more)
+
+
+def merge(parts: Iterable[Any]) -> dict[str, Any] | None:
+    """Objects merged, later keys win; None when there is none."""
+    found = [part for part in parts if type(part) is dict]
+    if not found:
+        return None
+    merged: dict[str, Any] = {}
+    for part in found:
+        merged.update(part)
+    return merged
+
+
+def type_name(value: Any) -> str:
+    """What JSON calls the type of a value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "object" if isinstance(value, dict) else "list"
+
+
+def is_a(value: Any, wanted: str) -> bool:
+    """Whether a value is of a type: string, integer, number, boolean, object, list."""
+    name = type_name(value)
+    return name == wanted or (wanted == "number" and name == "integer")
+
+
+def article(word: str) -> str:
+    """The word with a or an."""
+    return f"an {word}" if word[0] in "aeio" else f"a {word}"
+
+
+def wrong(value: Any, wanted: str) -> str:
+    """The sentence for a value of the wrong type."""
+    return f"must be {article(wanted)}, not {article(type_name(value))}"
+
+
+def shown(value: Any) -> str:
+    """A value inside a sentence, cut short; long texts are never quoted."""
+    if isinstance(value, str) and len(value) > 60:
+        return f"a text of {len(value)} characters"
+    if isinstance(value, dict | list):
+        return article(type_name(value))
+    return json_text(value) or "null"
+
+
+def spread(target: dict[str, Any], native: Any) -> list[str]:
+    """Merge ``native`` where ``target`` has no such key, objects inside objects, too; the keys that found no place."""
+    lost: list[str] = []
+    if type(native) is not dict:
+        return lost
+    for key, value in native.items():
+        if key not in target:
+            target[key] = value
+            continue
+        there = target[key]
+        if type(there) is dict and type(value) is dict:
+            # the object may be shared with the document it came from
+            copy = dict(there)
+            lost.extend(f"{key}.{below}" for below in spread(copy, value))
+            target[key] = copy
+        elif there != value:
+            lost.append(key)
+    return lost
+
+
+def joined(
+    items: list[Any],
+    same: tuple[str, ...],
+    concat: tuple[str, ...],
+    strict: bool,
+    when: Callable[[Any, Any], bool] | None,
+    lost: Callable[[Any, str], None],
+    moved: Callable[[Any, Any], None] | None = None,
+) -> list[Any]:
+    """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost`` is told else."""
+    result: list[Any] = []
+    for item in items:
+        before = result[-1] if result else None
+        if (
+            type(before) is not dict
+            or type(item) is not dict
+            or any(before.get(key) != item.get(key) for key in same)
+            or (strict and _differ(before, item, same, concat))
+            or (when is not None and not when(before, item))
+        ):
+            result.append(item)
+            continue
+        merged = dict(before)
+        for key, value in item.items():
+            if key in same:
+                continue
+            if key not in merged:
+                merged[key] = value
+            elif key in concat:
+                merged[key] = merged[key] + value
+            elif merged[key] != value:
+                lost(item, key)
+        if moved is not None:
+            moved(before, merged)
+            moved(item, merged)
+        result[-1] = merged
+    return result
+
+
+def _differ(
+    one: dict[str, Any], other: dict[str, Any], same: Iterable[str], concat: Iterable[str]
+) -> bool:
+    free = {*same, *concat}
+    keys = {*one, *other} - free
+    return any(one.get(key) != other.get(key) for key in keys)
+
+
+def put(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
+    """Set one key of an object in the state, however deep; None removes it."""
+    at = state[name]
+    if type(at) is not dict:
+        at = state[name] = {}
+    for key in path[:-1]:
+        below = at.get(key)
+        if type(below) is not dict:
+            below = at[key] = {}
+        at = below
+    if value is None:
+        at.pop(path[-1], None)
+    else:
+        at[path[-1]] = None if value is NULL else value
+
+
+def own(value: Any) -> Any:
+    """A value as the state keeps it: what is set later stays out of the document it came from."""
+    if type(value) is dict:
+        return dict(value)
+    return list(value) if type(value) is list else value
+
+
+def release(state: dict[str, Any], queue: str) -> list[Any]:
+    """The events waiting in a queue, which is empty from now on."""
+    waiting: dict[str, list[Any]] = state["$held"]
+    return waiting.pop(queue, [])
+
+
+def hold(state: dict[str, Any], queue: str, event: Any) -> None:
+    """An event waits."""
+    state["$held"].setdefault(queue, []).append(event)
+
+
+def append(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
+    """Append to a list of the state, made when it is not there; None appends nothing."""
+    if value is None:
+        return
+    if not path:
+        if type(state[name]) is not list:
+            state[name] = []
+        state[name].append(value)
+        return
+    at = state[name]
+    if type(at) is not dict:
+        at = state[name] = {}
+    for key in path[:-1]:
+        at = at.setdefault(key, {})
+    at.setdefault(path[-1], []).append(value)
+
+
+HELPERS: dict[str, Any] = {
+    "NULL": NULL,
+    "_no_key": no_key,
+    "_field": field,
+    "_index": index,
+    "_slice": slice_,
+    "_present": present,
+    "_values": values,
+    "_project": project,
+    "_filter": filter_,
+    "_flatten": flatten,
+    "_unless_null": unless_null,
+    "_true": true,
+    "_or": or_,
+    "_and": and_,
+    "_eq": equal,
+    "_lt": lt,
+    "_lte": lte,
+    "_gt": gt,
+    "_gte": gte,
+    "_text": text,
+    "_id": derived_id,
+    "_parsed": parsed,
+    "_json": json_text,
+    "_rest": rest,
+    "_spread": spread,
+    "_joined": joined,
+    "_put": put,
+    "_append": append,
+    "_own": own,
+    "_hold": hold,
+    "_release": release,
+    "_more": more,
+    "_native": native,
+    "_extend": extend,
+    "_merge": merge,
+    "_is_a": is_a,
+    "_wrong": wrong,
+    "_shown": shown,
+    "Refusal": Refusal,
+}

@@ -1,0 +1,50 @@
+"""Names in force at one place of a mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.language.reads import Binding, Branch, Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A value that is a plain path into an observed object."""
+
+    binding: Binding
+    path: Path = ()
+
+    def down(self, key: str) -> Ref:
+        """The same path one key further."""
+        return Ref(self.binding, (*self.path, key))
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name stands for: Python code, the path it reads (if any), the Python name of its trace path.
+
+    ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only keys allowed below.
+    """
+
+    code: str
+    ref: Ref | None = None
+    getter: str | None = None
+    keys: frozenset[str] | None = None
+    always: frozenset[str] = frozenset()
+    trace: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Immutable: each directive that binds names makes a new one."""
+
+    names: dict[str, Name]
+    branch: Branch = ()
+
+    def bind(self, **names: Name) -> Scope:
+        """With these names over the present ones."""
+        return replace(self, names={**self.names, **names})
+
+    def case(self, switch: int, case: int) -> Scope:
+        """Inside one case of a switch."""
+        return replace(self, branch=(*self.branch, (switch, case)))

@@ -1,0 +1,191 @@
+"""What a traced run of a mapping records: where each value came from, and every loss with its path.
+
+A path is that of the document the run reads (``messages[2].content``). Containers are told apart by identity, so an
+element keeps its path through filters, functions and merged lists. The traced code is the same mapping compiled once
+more; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.language.reads import ELEMENT, Tree
+from engine.language.runtime import unread
+
+_PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One reading that made a value: the rule's number, how (copy, map, supply …), the paths read."""
+
+    rule: int
+    how: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedLoss:
+    """One loss in terms of the document that was read."""
+
+    path: str
+    reason: str
+    rule: int
+    kind: str
+
+
+def step(path: str, key: str | int) -> str:
+    """A path one key or index further: ``a.b``, ``a[0]``, ``a["odd key"]``."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    if key == ELEMENT or (key.startswith("[") and key.endswith("]")):
+        return path + key
+    if not _PLAIN.match(key):
+        return f'{path}["{key}"]'
+    return f"{path}.{key}" if path else key
+
+
+@dataclass(slots=True)
+class Trace:
+    """Records of one traced run."""
+
+    document: Any
+    losses: list[TracedLoss] = field(default_factory=list)
+    _paths: dict[int, str] = field(default_factory=dict)
+    _kept: list[Any] = field(default_factory=list)
+    _notes: list[Note] = field(default_factory=list)
+    _records: dict[tuple[int, str | int], tuple[Note, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stack: list[tuple[str, Any]] = [("", self.document)]
+        while stack:
+            path, value = stack.pop()
+            if isinstance(value, dict):
+                self._paths[id(value)] = path
+                stack.extend((step(path, key), each) for key, each in value.items())
+            elif isinstance(value, list):
+                self._paths[id(value)] = path
+                stack.extend((step(path, i), each) for i, each in enumerate(value))
+
+    # ------------------------------------------------------------ called by generated code
+
+    def p(self, base: str | None, keys: tuple[str, ...]) -> str | None:
+        """The path of ``keys`` below ``base``; None when the base has none."""
+        if base is None:
+            return None
+        for key in keys:
+            base = step(base, key)
+        return base
+
+    def value(self, value: Any, path: str | None) -> str | None:
+        """The path of a bound value: its own when it stands in the document, else the one it was made from."""
+        if isinstance(value, dict | list):
+            own = self._paths.get(id(value))
+            if own is not None:
+                return own
+            if path is not None:
+                self._paths[id(value)] = path
+                self._kept.append(value)
+        return path
+
+    def element(self, value: Any, source: Any, path: str | None, position: int) -> str | None:
+        """The path of an element of a list."""
+        if isinstance(value, dict | list):
+            own = self._paths.get(id(value))
+            if own is not None:
+                return own
+        if isinstance(source, list) and path is not None and self._paths.get(id(source)) == path:
+            return self.value(value, f"{path}[{position}]")
+        return self.value(value, path)
+
+    def mark(self) -> int:
+        """The place from which :meth:`at` takes notes."""
+        return len(self._notes)
+
+    def note(self, rule: int, how: str, *paths: str | None) -> None:
+        """A value was made."""
+        self._notes.append(Note(rule, how, tuple(path for path in paths if path is not None)))
+
+    def at(self, container: Any, key: str | int, mark: int) -> None:
+        """The notes since ``mark`` made this key of a result."""
+        self._records[id(container), key] = tuple(self._notes[mark:])
+        self._kept.append(container)
+        del self._notes[mark:]
+
+    def taken(self, native: dict[str, Any], path: str | None, rule: int) -> None:
+        """What ``$rest`` took of the object at ``path``."""
+        self._kept.append(native)
+        for key, value in native.items():
+            below = step(path or "", key)
+            self._records[id(native), key] = (Note(rule, "copy", (below,)),)
+            if isinstance(value, dict) and id(value) not in self._paths:
+                self.taken(value, below, rule)
+
+    def spread(self, target: dict[str, Any], native: Any, path: str | None, rule: int) -> None:
+        """What ``$spread`` merges back."""
+        if not isinstance(native, dict):
+            return
+        self._kept.append(target)
+        for key in native:
+            if key not in target:
+                note = Note(rule, "copy", (step(path, key),) if path is not None else ())
+                self._records[id(target), key] = (note,)
+
+    def moved(self, before: Any, after: Any) -> None:
+        """A result object was copied: its records stay with the copy."""
+        if isinstance(before, dict) and isinstance(after, dict) and before is not after:
+            self._kept.append(after)
+            for key in before:
+                known = self._records.get((id(before), key))
+                if known is not None:
+                    self._records.setdefault((id(after), key), known)
+
+    def came(self, value: Any, key: str) -> str | None:
+        """Where one key of a result object came from."""
+        notes = self._records.get((id(value), key), ())
+        return next((path for note in notes for path in note.paths), None)
+
+    def loss(self, rule: int, kind: str, reason: str, *paths: str | None) -> None:
+        """Something was left out, changed or made another way."""
+        found = [path for path in paths if path is not None] or [""]
+        self.losses.extend(TracedLoss(path, reason, rule, kind) for path in found)
+
+    def unread(self, value: Any, tree: Tree, path: str | None, rule: int, reason: str) -> None:
+        """Whatever of an object ``tree`` does not know is a loss."""
+        if type(value) is not dict:
+            return
+        for keys in unread(value, tree):
+            self.losses.append(TracedLoss(self.p(path or "", keys) or "", reason, rule, "unread"))
+
+    # ------------------------------------------------------------ asked afterwards
+
+    def outputs(self, result: Any) -> dict[str, tuple[Note, ...]]:
+        """The notes of every path of a result, containers included."""
+        found: dict[str, tuple[Note, ...]] = {}
+        stack: list[tuple[str, Any]] = [("", result)]
+        while stack:
+            path, value = stack.pop()
+            keys: Iterable[tuple[str | int, Any]]
+            if isinstance(value, dict):
+                keys = value.items()
+            elif isinstance(value, list):
+                keys = enumerate(value)
+            else:
+                continue
+            for key, each in keys:
+                below = step(path, key)
+                notes = self._records.get((id(value), key))
+                own = self._paths.get(id(each)) if isinstance(each, dict | list) else None
+                if notes is not None:
+                    found[below] = notes
+                elif own is not None:
+                    found[below] = (Note(-1, "copy", (own,)),)
+                stack.append((below, each))
+        return found
+
+    def origin(self, value: Any) -> str | None:
+        """Where a container of the document stood."""
+        return self._paths.get(id(value))
