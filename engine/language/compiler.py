@@ -348,15 +348,11 @@ class Compiler:
 
     def seq(self, node: Seq, scope: Scope) -> Val:
         """A list of nodes; absent ones are left out."""
-        return self.listed([(item, lambda inner=item: self.node(inner, scope)) for item in node.items])
-
-    def listed(self, makers: list[tuple[Node, Callable[[], Val]]]) -> Val:
-        """A list from functions that compile one element each."""
         texts: list[str] = []
         target: str | None = None
-        for _, make in makers:
+        for item in node.items:
             mark = self.mark() if self.traced else ""
-            val = make()
+            val = self.node(item, scope)
             if val is NOTHING:
                 continue
             if target is None and not val.absent and not self.traced:
@@ -370,12 +366,10 @@ class Compiler:
             if val.absent:
                 with self.out.indented(f"if {text} is not None:"):
                     self.out.add(append)
-                    if self.traced:
-                        self.out.add(f"T.at({target}, len({target}) - 1, {mark})")
+                    self.made(target, f"len({target}) - 1", mark, item.pos)
             else:
                 self.out.add(append)
-                if self.traced:
-                    self.out.add(f"T.at({target}, len({target}) - 1, {mark})")
+                self.made(target, f"len({target}) - 1", mark, item.pos)
         if target is None:
             return Val(f"[{', '.join(texts)}]", absent=False)
         return Val(target, absent=False, atom=True)
@@ -489,12 +483,10 @@ class Compiler:
             if val.absent:
                 with self.out.indented(f"if {text} is not None:"):
                     self.out.add(f"{target}[{name}] = {written}")
-                    if self.traced:
-                        self.out.add(f"T.at({target}, {name}, {mark})")
+                    self.made(target, name, mark, child.pos)
             else:
                 self.out.add(f"{target}[{name}] = {written}")
-                if self.traced:
-                    self.out.add(f"T.at({target}, {name}, {mark})")
+                self.made(target, name, mark, child.pos)
         if (rest or spread) and not target:
             target = self.expr.temp("d")
             self.out.add(f"{target} = {{{', '.join(pending)}}}")
@@ -556,6 +548,12 @@ class Compiler:
         name = self.expr.temp("m")
         self.out.add(f"{name} = T.mark()")
         return name
+
+    def made(self, target: str, key: str, mark: str, pos: Pos) -> None:
+        """In a traced run: what was noted since ``mark`` made this key of a result."""
+        if self.traced:
+            number = self.rule(pos, "note", "")
+            self.out.add(f"T.at({target}, {key}, {mark}, {number})")
 
     def stable(self, val: Val) -> str:
         """The value under a name, so that it may stand twice."""
@@ -634,10 +632,10 @@ class Compiler:
             self.problem(body.pos, f"the fragment {name} is used with different names")
         arguments: list[str] = []
         for parameter in parameters:
-            argument = bound.get(parameter)
-            arguments.append(argument.code if argument else "None")
+            given = bound.get(parameter)
+            arguments.append(given.code if given is not None else "None")
             if self.traced:
-                arguments.append(self.path(argument.ref) if argument else "None")
+                arguments.append(self.path(given.ref) if given is not None else "None")
         roots = list(self._roots_code())
         return Val(f"{function}({', '.join([*arguments, *roots])})")
 

@@ -95,13 +95,11 @@ def _collect(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
     add = f"{result}.append({compiler.written(val, text)})"
     if not val.absent:
         compiler.out.add(add)
-        if compiler.traced:
-            compiler.out.add(f"T.at({result}, len({result}) - 1, {mark})")
+        compiler.made(result, f"len({result}) - 1", mark, item.pos)
         return
     with compiler.out.indented(f"if {text} is not None:"):
         compiler.out.add(add)
-        if compiler.traced:
-            compiler.out.add(f"T.at({result}, len({result}) - 1, {mark})")
+        compiler.made(result, f"len({result}) - 1", mark, item.pos)
 
 
 def each(compiler: Compiler, node: Map, scope: Scope) -> Val:
@@ -293,8 +291,7 @@ def _pair(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
     text = compiler.stable(val)
     with compiler.out.indented(f"if {text} is not None and {name} is not None:"):
         compiler.out.add(f"{result}[{name}] = {compiler.written(val, text)}")
-        if compiler.traced:
-            compiler.out.add(f"T.at({result}, {name}, {mark})")
+        compiler.made(result, name, mark, item.pos)
 
 
 def _dropped(compiler: Compiler, node: Map, result: str) -> Val:

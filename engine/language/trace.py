@@ -109,9 +109,9 @@ class Trace:
         """A value was made."""
         self._notes.append(Note(rule, how, tuple(path for path in paths if path is not None)))
 
-    def at(self, container: Any, key: str | int, mark: int) -> None:
-        """The notes since ``mark`` made this key of a result."""
-        self._records[id(container), key] = tuple(self._notes[mark:])
+    def at(self, container: Any, key: str | int, mark: int, rule: int) -> None:
+        """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by itself."""
+        self._records[id(container), key] = tuple(self._notes[mark:]) or (Note(rule, "const", ()),)
         self._kept.append(container)
         del self._notes[mark:]
 

@@ -1,0 +1,116 @@
+"""Errors: an upstream's, read and written again in the client's envelope, and the gateway's own."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.language.runtime import Refusal
+from engine.translation.formats import Format
+from engine.translation.plan import Plan
+
+# A longer wait is a mistake or an attack, not advice.
+LONGEST_WAIT = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error for the client. ``headers`` holds Retry-After where known; ``retry_after`` in seconds."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+    kind: str
+    retry_after: float | None
+    error: dict[str, Any]
+
+
+class Faults:
+    """Reads and writes errors with the error mappings of all formats."""
+
+    def __init__(
+        self, known: dict[str, Format], kinds: dict[str, int], now: Callable[[], float]
+    ) -> None:
+        self._formats = known
+        self._kinds = kinds
+        self._now = now
+
+    def translate(
+        self,
+        status: int,
+        body: Any,
+        upstream: Format,
+        client: Format,
+        headers: dict[str, str] | None,
+    ) -> ErrorAnswer:
+        """The upstream's error in the client's envelope; text that is no JSON is taken as its message."""
+        if isinstance(body, bytes):
+            body = body.decode("utf-8", "replace")
+        return self.write(self.read(status, body, upstream, headers), client)
+
+    def read(
+        self, status: int, body: Any, upstream: Format, headers: dict[str, str] | None
+    ) -> dict[str, Any]:
+        """The canonical error of an upstream's error answer."""
+        said = {key.lower(): value for key, value in (headers or {}).items()}
+        ctx = self._plan(upstream).ctx(upstream, upstream.vendor, status=status, headers=said)
+        error: dict[str, Any] = {}
+        try:
+            found, _ = upstream.read["error"].run(body, {}, {}, ctx)
+            error = dict(found) if isinstance(found, dict) else {}
+        except Refusal:
+            # whatever it was, it was an error: the status still tells the kind
+            error = {}
+        error.setdefault("kind", self._kind(status))
+        error.setdefault("message", f"the upstream answered with status {status}")
+        error.setdefault("status", status)
+        wait = self._wait(said)
+        if wait is not None:
+            error.setdefault("retry_after", wait)
+        return error
+
+    def write(self, error: dict[str, Any], client: Format) -> ErrorAnswer:
+        """A canonical error in this format's envelope."""
+        ctx = self._plan(client).ctx(client, client.vendor)
+        written, _ = client.write["error"].run(error, {}, {}, ctx)
+        kind = error["kind"]
+        status = written.get("status") or error.get("status") or self._kinds.get(kind, 500)
+        headers = {key: str(value) for key, value in (written.get("headers") or {}).items()}
+        wait = error.get("retry_after")
+        if wait is not None:
+            headers.setdefault("retry-after", str(math.ceil(wait)))
+        return ErrorAnswer(status, written["body"], headers, kind, wait, error)
+
+    def _kind(self, status: int) -> str:
+        by_status = {number: kind for kind, number in reversed(self._kinds.items())}
+        if status in by_status:
+            return by_status[status]
+        return "invalid" if 400 <= status < 500 else "upstream"
+
+    def _wait(self, headers: dict[str, str]) -> float | None:
+        """Seconds to wait, from either form of Retry-After; bounded."""
+        found: float | None = None
+        millis, text = headers.get("retry-after-ms"), headers.get("retry-after")
+        try:
+            if millis is not None:
+                found = float(millis) / 1000
+            elif text is not None:
+                found = float(text)
+        except ValueError:
+            found = self._until(text or "")
+        if found is None or not math.isfinite(found):
+            return None
+        return min(max(found, 0.0), LONGEST_WAIT)
+
+    def _until(self, text: str) -> float | None:
+        try:
+            return email.utils.parsedate_to_datetime(text).timestamp() - self._now()
+        except (TypeError, ValueError):
+            return None
+
+    def _plan(self, side: Format) -> Plan:
+        now = int(self._now())
+        return Plan(side.name, side.name, None, None, None, False, None, {}, {}, now)

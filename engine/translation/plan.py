@@ -1,0 +1,106 @@
+"""What a request decided and its answer needs.
+
+A plan is a pure function of the client's body and of who is asked, so a stream or an answer can be translated from the
+body alone. Mappings see ``plan.data`` as ``plan``, the body as ``client``, the rest through ``ctx``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import Rejected
+from engine.language.runtime import Refusal
+from engine.language.sections import Section
+from engine.translation.formats import Format
+from engine.translation.jsontext import dumps
+from engine.translation.providers import Provider
+
+
+class Ctx(dict[str, Any]):
+    """``ctx`` of one translation; the digest of the request is made when a rule first asks for it."""
+
+    body: Any = None
+
+    def __missing__(self, key: str) -> Any:
+        if key != "request_digest":
+            raise KeyError(key)
+        value = hashlib.sha256(dumps(self.body)).hexdigest()[:24]
+        self[key] = value
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decisions of one request. ``model`` is the upstream's name, ``client_model`` the client's."""
+
+    source: str
+    target: str
+    provider: Provider | None
+    model: str | None
+    client_model: str | None
+    stream: bool
+    api_version: str | None
+    body: dict[str, Any]
+    options: dict[str, Any]
+    now: int
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def ctx(self, side: Format, vendor: str, **more: Any) -> Ctx:
+        """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's signatures."""
+        ctx = Ctx(
+            model=self.model,
+            client_model=self.client_model,
+            stream=self.stream,
+            provider=self.provider.facts if self.provider else {},
+            vendor=vendor,
+            format=side.name,
+            api_version=self.api_version,
+            limits={},
+            now=self.now,
+            options=self.options,
+            status=None,
+            headers={},
+        )
+        ctx.update(more)
+        ctx.body = self.body
+        return ctx
+
+
+Canonical = Callable[[], dict[str, Any]]
+
+
+def plan_data(
+    client: Format, upstream: Format, body: dict[str, Any], ctx: Ctx, canonical: Canonical
+) -> dict[str, Any]:
+    """The plan's two halves merged: what the client's format reads, what the upstream's format decides."""
+    data: dict[str, Any] = {}
+    if client.plan_read is not None:
+        data |= _half(client.plan_read, body, body, data, ctx)
+    if upstream.plan_write is not None:
+        data |= _half(upstream.plan_write, canonical(), body, data, ctx)
+    names = data.get("names")
+    if isinstance(names, dict):
+        data["names_back"] = {alias: name for name, alias in names.items()}
+    return data
+
+
+def _half(
+    section: Section, document: Any, body: dict[str, Any], data: dict[str, Any], ctx: Ctx
+) -> dict[str, Any]:
+    try:
+        result, _ = section.run(document, body, data, ctx)
+    except Refusal:
+        # the request itself says what is wrong with it; a plan is best effort
+        return {}
+    return result if isinstance(result, dict) else {}
+
+
+def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool) -> Rejected:
+    """A refusal of a rule as the client is told it."""
+    rule = str(section.rule(refusal.rule, traced).pos) if refusal.rule >= 0 else None
+    return Rejected(refusal.reason, path, refusal.status, rule=rule)
+
+

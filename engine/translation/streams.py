@@ -1,0 +1,180 @@
+"""One stream: bytes of the upstream in, bytes for the client out.
+
+Frames are read, each event goes through the read half, the ordering of parts and the write half, and what one
+read of bytes gave is returned at once. State lives as long as the stream and is bounded by the reader and the ordering.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.errors import UpstreamError
+from engine.language.events import EventLosses
+from engine.language.runtime import Refusal
+from engine.translation.formats import Format
+from engine.translation.framing import MAX_FRAME, READERS, sse_frame
+from engine.translation.jsontext import JsonError, dumps, loads
+from engine.translation.losses import Loss
+from engine.translation.ordering import Ordering, Passthrough
+from engine.translation.plan import Plan
+
+Event = dict[str, Any]
+
+EARLY_END = "the upstream's stream ended early"
+
+
+class Encoder:
+    """The write half: canonical events to bytes in the client's format."""
+
+    def __init__(self, client: Format, plan: Plan) -> None:
+        self._client = client
+        self._plan = plan
+        assert client.events_out is not None
+        self._half = client.events_out
+        self._state = self._half.start()
+        self.losses: EventLosses = self._half.losses()
+        self._ctx = plan.ctx(client, client.vendor)
+        self._roots = (plan.body, plan.data, self._ctx)
+        self._name = client.sse.event_name
+        self.over = False
+
+    def write(self, event: Event) -> bytes:
+        """The bytes of one canonical event."""
+        if self.over:
+            return b""
+        written = self._half.step(event, self._state, self.losses, *self._roots)
+        data = b"".join([self._frame(each) for each in written])
+        kind = event["type"]
+        if kind == "end":
+            self.over = True
+            if self._client.sse.terminator is not None:
+                data += sse_frame(self._client.sse.terminator, None, self._client.sse.separator)
+        elif kind == "error":
+            self.over = True
+        return data
+
+    def _frame(self, event: Event) -> bytes:
+        name = event.get(self._name) if self._name else None
+        return sse_frame(dumps(event), name, self._client.sse.separator)
+
+
+class Stream:
+    """Translates one stream; see the module. ``error`` is the canonical error when the stream held one."""
+
+    def __init__(self, upstream: Format, client: Format, plan: Plan, explain: bool = False) -> None:
+        assert upstream.events_in is not None
+        self._upstream = upstream
+        self._half = upstream.events_in
+        self._state = self._half.start()
+        self._losses = self._half.losses()
+        who = plan.provider
+        self._ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
+        self._roots = (plan.body, plan.data, self._ctx)
+        self._reader = READERS[upstream.sse.kind](MAX_FRAME)
+        self._order: Ordering | Passthrough = (
+            Ordering() if client.parts == "one-at-a-time" else Passthrough()
+        )
+        self._encoder = Encoder(client, plan)
+        self._terminator = upstream.sse.terminator
+        self._explanations: list[dict[str, Any]] | None = [] if explain else None
+        self.started = False
+        self.done = False
+        self.error: dict[str, Any] | None = None
+        self.usage: dict[str, Any] | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Bytes of the upstream; returns those for the client. Never raises for what an upstream may send."""
+        if self.done:
+            return b""
+        try:
+            frames = self._reader.feed(chunk)
+        except UpstreamError as error:
+            return self.fail(error.kind, error.message)
+        return self._frames([frame.data for frame in frames])
+
+    def close(self) -> bytes:
+        """The upstream's bytes are over."""
+        if self.done:
+            return b""
+        try:
+            out = self._frames([frame.data for frame in self._reader.close()])
+        except UpstreamError as error:
+            return self.fail(error.kind, error.message)
+        return out + self._ended()
+
+    def _ended(self) -> bytes:
+        if self.done:
+            return b""
+        out = self._events(self._half.finish(self._state, self._losses, *self._roots))
+        return out if self.done else out + self.fail("upstream", EARLY_END)
+
+    def fail(self, kind: str, message: str, status: int | None = None) -> bytes:
+        """End the stream with an error of the gateway; the client's own terminal error."""
+        error: Event = {"kind": kind, "message": message}
+        if status is not None:
+            error["status"] = status
+        return self._events([{"type": "error", "error": error}])
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was lost so far; paths without positions, each once."""
+        found = [*self._losses.counts, *self._encoder.losses.counts]
+        return [
+            Loss(path, reason, str(pos), kind, "response") for path, reason, kind, pos in found
+        ]
+
+    def explain(self) -> list[dict[str, Any]]:
+        """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the stream was made."""
+        if self._explanations is None:
+            raise ValueError("this stream was not made with explain=True")
+        return self._explanations
+
+    def _frames(self, frames: list[bytes]) -> bytes:
+        out: list[bytes] = []
+        for data in frames:
+            if self.done:
+                break
+            if data == self._terminator:
+                event: Any = {"done": True}
+            elif not data.strip():
+                continue
+            else:
+                try:
+                    event = loads(data)
+                except JsonError:
+                    out.append(self.fail("upstream", "the upstream's stream holds what is no JSON"))
+                    break
+            if type(event) is not dict:
+                out.append(self.fail("upstream", "the upstream's stream holds what is no event"))
+                break
+            try:
+                events = self._half.step(event, self._state, self._losses, *self._roots)
+            except Refusal as refusal:
+                message = f"the upstream's stream cannot be used: {refusal.reason}"
+                out.append(self.fail("upstream", message))
+                break
+            out.append(self._events(events))
+        return b"".join(out)
+
+    def _events(self, events: list[Event]) -> bytes:
+        out: list[bytes] = []
+        for event in events:
+            kind = event["type"]
+            if kind == "error":
+                self.error, self.done = event["error"], True
+            else:
+                self.started = True
+                if kind == "usage":
+                    self.usage = event["usage"]
+                elif kind == "end":
+                    self.done = True
+            try:
+                ordered = self._order.push(event)
+            except UpstreamError as error:
+                out.append(self.fail(error.kind, error.message))
+                break
+            for each in ordered:
+                out.append(self._encoder.write(each))
+            if self.done:
+                break
+        return b"".join(out)

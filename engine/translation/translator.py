@@ -1,0 +1,383 @@
+"""The translator: documents and bytes of one wire format in, of another one out. Sans I/O.
+
+A request is read into the canonical form by its source's mapping and written from it by its target's. Losses and
+explanations run the same mappings once more, traced, and only when somebody asks for them and something was lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import engine.translation.functions  # noqa: F401  (registers the functions of this storey)
+from engine.errors import Rejected, UpstreamError
+from engine.language.runtime import Refusal
+from engine.language.sections import Section
+from engine.language.source import plain, read, suggest
+from engine.resources import shipped
+from engine.translation.formats import load as load_formats
+from engine.translation.faults import ErrorAnswer, Faults
+from engine.translation.formats import Format
+from engine.translation.losses import Loss, Origins, Run, explained, told
+from engine.translation.plan import Ctx, Plan, plan_data, rejected
+from engine.translation.providers import Provider
+from engine.translation.providers import load as load_providers
+from engine.translation.streams import Encoder, Stream
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Half:
+    """One section applied to one document: everything needed to run it again, traced."""
+
+    section: Section
+    document: Any
+    client: Body
+    plan: Body
+    ctx: Ctx
+
+    def run(self) -> tuple[Any, bool]:
+        return self.section.run(self.document, self.client, self.plan, self.ctx)
+
+    def trace(self) -> Run:
+        result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
+        return Run(self.section, result, trace)
+
+
+@dataclass
+class Translated:
+    """A request for the upstream. ``losses`` and ``explain()`` are found when they are asked for."""
+
+    body: Body
+    path: str
+    headers: dict[str, str]
+    plan: Plan
+    _read: _Half
+    _write: _Half
+    _lost: bool
+
+    @cached_property
+    def losses(self) -> list[Loss]:
+        """What did not get across, by the client's own paths."""
+        return told(self._read.trace(), self._write.trace(), "request") if self._lost else []
+
+    def explain(self) -> list[dict[str, Any]]:
+        """Every field of the body: ``{out, in: [paths], rule, how}``."""
+        return explained(self._read.trace(), self._write.trace())
+
+
+@dataclass
+class Answer:
+    """A whole answer for the client. ``error``: the canonical error, when a 200 answer held one."""
+
+    body: Body
+    error: Body | None
+    usage: Body | None
+    _read: _Half
+    _write: _Half
+    _lost: bool
+
+    @cached_property
+    def losses(self) -> list[Loss]:
+        """What did not get across, by the upstream's paths."""
+        return told(self._read.trace(), self._write.trace(), "response") if self._lost else []
+
+    def explain(self) -> list[dict[str, Any]]:
+        """Every field of the body: ``{out, in: [paths], rule, how}``."""
+        return explained(self._read.trace(), self._write.trace())
+
+
+class Translator:
+    """All wire formats and providers, compiled. Immutable: reloading makes another one."""
+
+    def __init__(
+        self,
+        known: dict[str, Format],
+        who: dict[str, Provider],
+        kinds: dict[str, int],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.formats = known
+        self.providers = who
+        self._now = now
+        self._faults = Faults(known, kinds, now)
+
+    @classmethod
+    def load(
+        cls,
+        mappings: Iterable[Path | str] = (),
+        providers: Iterable[Path | str] = (),
+        now: Callable[[], float] = time.time,
+    ) -> Translator:
+        """Load the shipped mappings and providers, with those of further folders over them.
+
+        Raises MappingError with every mistake of every file.
+        """
+        map_folders = [shipped("mappings"), *map(Path, mappings)]
+        provider_folders = [shipped("providers"), *map(Path, providers)]
+        known = load_formats(map_folders)
+        who = load_providers(provider_folders, known)
+        kinds: dict[str, int] = {}
+        for folder in map_folders:
+            if (folder / "kinds.yaml").is_file():
+                kinds |= plain(read(folder / "kinds.yaml"))["kinds"]
+        return cls(known, who, kinds, now)
+
+    # ---------------------------------------------------------------- requests
+
+    def request(
+        self,
+        body: Body,
+        source: str,
+        target: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        stream: bool | None = None,
+        headers: dict[str, str] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Translated:
+        """The client's request as one for the upstream. Raises Rejected.
+
+        ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it; ``headers`` are the
+        client's, for what they say about the body (an API version).
+        """
+        client = self._format(source)
+        who, upstream = self._target(target, provider)
+        if not isinstance(body, dict):
+            raise Rejected("the body must be a JSON object")
+        plan, reading = self._planned(client, upstream, who, body, model, stream, options, headers)
+        canonical, lost = self._run(reading, None)
+        writing = self._writing(client, upstream, plan, canonical, body)
+        out, lost_too = self._run(writing, reading)
+        if type(out) is not dict:
+            raise Rejected("there is nothing to send")
+        wanted = plan.model or ""
+        sent = {**(who.headers if who else {})}
+        if upstream.api_versions.header and plan.api_version:
+            sent[upstream.api_versions.header] = plan.api_version
+        path = (who.path if who and who.path else None) or upstream.upstream_path(
+            wanted, plan.stream
+        )
+        return Translated(out, path, sent, plan, reading, writing, lost or lost_too)
+
+    def _planned(
+        self,
+        client: Format,
+        upstream: Format,
+        who: Provider | None,
+        body: Body,
+        model: str | None,
+        stream: bool | None,
+        options: dict[str, Any] | None,
+        headers: dict[str, str] | None,
+    ) -> tuple[Plan, _Half]:
+        asked = body.get("model")
+        client_model = asked if isinstance(asked, str) else None
+        version = (who.api_version if who else None) or upstream.api_versions.default
+        plan = Plan(
+            source=client.name,
+            target=upstream.name,
+            provider=who,
+            model=model or client_model,
+            client_model=client_model or model,
+            stream=bool(body.get("stream")) if stream is None else stream,
+            api_version=version,
+            body=body,
+            options=options or {},
+            now=int(self._now()),
+        )
+        said = {key.lower(): value for key, value in (headers or {}).items()}
+        own_version = said.get(client.api_versions.header or "") or client.api_versions.default
+        ctx = plan.ctx(client, client.vendor, api_version=own_version, headers=said)
+        reading = _Half(client.read["request"], body, body, plan.data, ctx)
+        write_ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
+        write_ctx["limits"] = self._limits(upstream, who, plan.model)
+
+        def canonical() -> Body:
+            result, _ = reading.run()
+            return result if isinstance(result, dict) else {}
+
+        plan.data.update(plan_data(client, upstream, body, write_ctx, canonical))
+        return plan, reading
+
+    def _writing(
+        self, client: Format, upstream: Format, plan: Plan, canonical: Any, body: Body
+    ) -> _Half:
+        who = plan.provider
+        ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
+        ctx["limits"] = self._limits(upstream, who, plan.model)
+        return _Half(upstream.write["request"], canonical, body, plan.data, ctx)
+
+    def _limits(self, side: Format, who: Provider | None, model: str | None) -> Body:
+        limits = side.limits.over(who.limits) if who and who.limits else side.limits
+        return limits.row(model)
+
+    def _run(self, half: _Half, reading: _Half | None) -> tuple[Any, bool]:
+        """Run a section; a refusal is told with the client's path, found by running once more, traced."""
+        try:
+            return half.run()
+        except Refusal as refusal:
+            raise self._refusal(half, reading, refusal) from None
+
+    def _refusal(self, half: _Half, reading: _Half | None, refusal: Refusal) -> Rejected:
+        try:
+            half.trace()
+        except Refusal as traced:
+            path = traced.path
+            if reading is not None and path:
+                found = Origins(reading.trace()).of(path)
+                path = found[0] if found else None
+            return rejected(traced, path, half.section, traced=True)
+        return rejected(refusal, None, half.section, traced=False)
+
+    # ---------------------------------------------------------------- answers
+
+    def response(
+        self,
+        body: Body,
+        source: str,
+        target: str,
+        plan: Plan | None = None,
+        request: Body | None = None,
+        provider: str | None = None,
+    ) -> Answer:
+        """The upstream's whole answer as one for the client. Raises UpstreamError for what cannot be used."""
+        upstream, client = self._format(source), self._format(target)
+        plan = plan or self._plan_of(client, upstream, request, provider)
+        if not isinstance(body, dict):
+            raise UpstreamError("the upstream's answer is no JSON object")
+        who = plan.provider
+        reading = _Half(
+            upstream.read["response"],
+            body,
+            plan.body,
+            plan.data,
+            plan.ctx(upstream, who.vendor if who else upstream.vendor),
+        )
+        canonical, lost = self._use(reading)
+        writing = _Half(
+            client.write["response"], canonical, plan.body, plan.data, plan.ctx(client, client.vendor)
+        )
+        out, lost_too = self._use(writing)
+        error, usage = canonical.get("error"), canonical.get("usage")
+        return Answer(out, error, usage, reading, writing, lost or lost_too)
+
+    def _use(self, half: _Half) -> tuple[Any, bool]:
+        try:
+            return half.run()
+        except Refusal as refusal:
+            told_path = self._refusal(half, None, refusal)
+            raise UpstreamError(f"the upstream's answer cannot be used: {told_path}") from None
+
+    def _plan_of(
+        self, client: Format, upstream: Format, request: Body | None, provider: str | None
+    ) -> Plan:
+        who, _ = self._target(upstream.name, provider)
+        body = request if isinstance(request, dict) else {}
+        plan, _ = self._planned(client, upstream, who, body, None, None, None, None)
+        return plan
+
+    def stream(
+        self,
+        source: str,
+        target: str,
+        plan: Plan | None = None,
+        request: Body | None = None,
+        provider: str | None = None,
+        explain: bool = False,
+    ) -> Stream:
+        """A translator for one stream: ``feed(bytes) -> bytes``, ``close() -> bytes``."""
+        upstream, client = self._format(source), self._format(target)
+        plan = plan or self._plan_of(client, upstream, request, provider)
+        return Stream(upstream, client, plan, explain)
+
+    # ---------------------------------------------------------------- errors
+
+    def error(
+        self,
+        status: int,
+        body: Any,
+        source: str,
+        target: str,
+        headers: dict[str, str] | None = None,
+    ) -> ErrorAnswer:
+        """The upstream's error in the client's own envelope."""
+        return self._faults.translate(
+            status, body, self._format(source), self._format(target), headers
+        )
+
+    def fault(
+        self,
+        kind: str,
+        message: str,
+        target: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+    ) -> ErrorAnswer:
+        """An error of the gateway itself in the client's own envelope."""
+        error: Body = {"kind": kind, "message": message}
+        more = {"status": status, "retry_after": retry_after, "param": param, "request_id": request_id}
+        error |= {key: value for key, value in more.items() if value is not None}
+        return self._faults.write(error, self._format(target))
+
+    # ---------------------------------------------------------------- halves, for the demo and for tests
+
+    def read_request(self, body: Body, source: str) -> Body:
+        """A request of this format in the canonical form. Raises Rejected."""
+        client = self._format(source)
+        plan, reading = self._planned(client, client, None, body, None, None, None, None)
+        return dict(self._run(reading, None)[0])
+
+    def write_response(self, answer: Body, target: str, request: Body) -> Body:
+        """A canonical answer in this format, for the client that sent ``request``."""
+        client = self._format(target)
+        plan = self._plan_of(client, client, request, None)
+        ctx = plan.ctx(client, client.vendor)
+        return dict(_Half(client.write["response"], answer, request, plan.data, ctx).run()[0])
+
+    def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
+        """Canonical events in this format, for the client that sent ``request``; bytes for each event."""
+        client = self._format(target)
+        encoder = Encoder(client, self._plan_of(client, client, request, None))
+        for event in events:
+            yield encoder.write(event)
+
+    def models_list(self, models: list[Body], target: str) -> Body:
+        """A list of models in the shape of this format."""
+        return self._listed("list", models, target)
+
+    def model_entry(self, model: Body, target: str) -> Body:
+        """One model in the shape of this format."""
+        return self._listed("one", model, target)
+
+    def _listed(self, word: str, document: Any, target: str) -> Body:
+        side = self._format(target)
+        plan, _ = self._planned(side, side, None, {}, None, None, None, None)
+        result, _ = side.lists[word].run(document, {}, {}, plan.ctx(side, side.vendor))
+        return dict(result)
+
+    # ---------------------------------------------------------------- names
+
+    def _format(self, name: str) -> Format:
+        found = self.formats.get(name)
+        if found is None:
+            raise ValueError(f"unknown wire format {name}{suggest(name, self.formats)}")
+        return found
+
+    def _target(self, target: str | None, provider: str | None) -> tuple[Provider | None, Format]:
+        if provider is not None and provider not in self.providers:
+            raise ValueError(f"unknown provider {provider}{suggest(provider, self.providers)}")
+        who = self.providers.get(provider) if provider else None
+        if target is None:
+            if who is None:
+                raise ValueError("a translation needs a target format or a provider")
+            target = who.format
+        upstream = self._format(target)
+        return who or self.providers.get(upstream.default_provider), upstream
