@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,8 @@ _WORDS = ("title", "description", "default", "example", "examples", "$comment", 
 def merge(a: Schema, b: Schema, lost: Callable[[str], None]) -> Schema:
     """A schema that holds what both say; neither is changed.
 
-    ``a`` stands first in order and wins in words such as the description. ``lost`` is called with each keyword of
-    ``b`` that could not be brought in.
+    ``a`` stands first in order and wins in words such as the description. ``lost`` is called with
+    each keyword of ``b`` that could not be brought in.
     """
     out = dict(a)
     for key, value in b.items():
@@ -30,7 +31,7 @@ def merge(a: Schema, b: Schema, lost: Callable[[str], None]) -> Schema:
 
 
 def widen(base: Schema, alternatives: list[Schema], lost: Callable[[str], None]) -> Schema:
-    """One object with the properties of all alternatives; required is what each of them requires."""
+    """One object with the properties of all alternatives; required is what all of them require."""
     properties: dict[str, Any] = {}
     common: list[str] | None = None
     for each in alternatives:
@@ -69,10 +70,10 @@ def _both(key: str, a: Any, b: Any, lost: Callable[[str], None]) -> Any:
         return common[0] if len(common) == 1 else common
     if isinstance(a, list) and isinstance(b, list):
         if key == "required":
-            return [*a, *(name for name in b if name not in a)]
+            return list(dict.fromkeys((*a, *b)))
         if key == "allOf":
             return [*a, *b]
-        if key == "enum" and (values := [value for value in a if value in b]):
+        if key == "enum" and (values := _common_values(a, b)):
             return values
     if isinstance(a, dict) and isinstance(b, dict):
         if key in _MAPS:
@@ -101,6 +102,11 @@ def _common_types(a: Any, b: Any) -> list[str]:
     if "integer" not in common and "integer" in (*left, *right) and "number" in (*left, *right):
         common.append("integer")
     return common
+
+
+def _common_values(a: list[Any], b: list[Any]) -> list[Any]:
+    texts = {json.dumps(value, sort_keys=True) for value in b}
+    return [value for value in a if json.dumps(value, sort_keys=True) in texts]
 
 
 def _numbers(a: Any, b: Any) -> bool:

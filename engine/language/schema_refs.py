@@ -1,4 +1,4 @@
-"""References inside one JSON Schema: what they point at, and which lead back to where they stand."""
+"""References inside one JSON Schema: what they point at, and which of them lead back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 Schema = dict[str, Any]
 
-# How many elements a search for cycles may look at. Beyond it every reference counts as recursive, so
-# that a hostile schema costs bounded time.
+# How many elements a search for cycles may look at. Beyond it every reference counts as recursive,
+# so that a hostile schema costs bounded time.
 _BUDGET = 200_000
 
 

@@ -12,8 +12,8 @@ TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", 
 MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 SINGLES = frozenset({
-    "items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not", "if", "then",
-    "else", "unevaluatedItems", "unevaluatedProperties", "contentSchema",
+    "items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not", "if",
+    "then", "else", "unevaluatedItems", "unevaluatedProperties", "contentSchema",
 })  # fmt: skip
 
 # Keywords whose value may well be null.
@@ -23,8 +23,9 @@ _DATA = frozenset({"default", "const", "example", "examples"})
 def repair(schema: Any) -> Any:
     """The schema with its mistakes mended; the same object when there are none.
 
-    A bare map of properties is wrapped in an object, ``required: true`` is lifted from a property to its
-    object, a type name alone becomes a schema, and values that a keyword cannot have are left out.
+    A bare map of properties is wrapped in an object, ``required: true`` is lifted from a property
+    to its object, a type name alone becomes a schema, a list under ``items`` becomes
+    ``prefixItems``, and values that a keyword cannot have are left out.
     """
     if isinstance(schema, str):
         return {"type": schema} if schema in TYPES else {}
@@ -34,9 +35,12 @@ def repair(schema: Any) -> Any:
         schema = {"type": "object", "properties": schema}
     bad = [key for key, value in schema.items() if not _possible(key, value)]
     lifted = _lifted(schema)
-    if not bad and not lifted:
+    tuple_like = isinstance(schema.get("items"), list)
+    if not bad and not lifted and not tuple_like:
         return schema
     out = {key: value for key, value in schema.items() if key not in bad}
+    if tuple_like:
+        out = _of_today(out)
     if lifted:
         out["required"] = [*out.get("required", ()), *lifted]
     return out
@@ -75,13 +79,21 @@ def _possible(key: str, value: Any) -> bool:
     return value is not None or key in _DATA
 
 
+def _of_today(schema: Schema) -> Schema:
+    """A list under ``items`` as ``prefixItems``, as JSON Schema has it since 2020."""
+    out = {("prefixItems" if key == "items" else key): each for key, each in schema.items()}
+    if "additionalItems" in out:
+        out["items"] = out.pop("additionalItems")
+    return out
+
+
 def _lifted(schema: Schema) -> list[str]:
     """The properties that say ``required: true`` of themselves."""
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return []
     listed = schema.get("required")
-    known = listed if isinstance(listed, list) else []
+    known = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else ()
     return [
         name
         for name, each in properties.items()
