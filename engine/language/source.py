@@ -150,12 +150,12 @@ def plain(node: Node) -> Any:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``, did you mean X?`` for the nearest known word, else the list of known ones."""
+    """``, did you mean X?`` for the nearest known word, else the list of known ones when it is short."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f", did you mean {near[0]}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
 def _yaml_message(error: yaml.MarkedYAMLError, pos: Pos) -> str:

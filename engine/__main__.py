@@ -1,0 +1,5 @@
+"""``python -m engine`` is ``ai-proxy``."""
+
+from engine.cli import main
+
+main()

@@ -1,0 +1,221 @@
+"""The command line: ``ai-proxy serve | check | translate | mapping | providers``.
+
+Exit status: 0 fine, 1 findings, 2 usage. ``--json`` where a program may want to read the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from engine.errors import ConfigError, MappingError, Rejected, UpstreamError
+from engine.resources import shipped
+from engine.translation import cases as case_files
+from engine.translation.jsontext import JsonError, dumps, loads
+from engine.translation.translator import Translator
+
+
+class _Default(click.Group):
+    """Without a command it serves."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Default, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ai-proxy", prog_name="ai-proxy")
+def main() -> None:
+    """An AI proxy gateway whose translations are data."""
+
+
+@main.command()
+@click.option("--config", default="config.yaml", envvar="AI_PROXY_CONFIG", show_default=True)
+@click.option("--host", envvar="AI_PROXY_HOST", help="Listen address, over the configuration's.")
+@click.option("--port", type=int, envvar="AI_PROXY_PORT", help="Listen port.")
+@click.option("--log-level", envvar="AI_PROXY_LOG_LEVEL", help="debug, info, warning or error.")
+def serve(config: str, host: str | None, port: int | None, log_level: str | None) -> None:
+    """Serve with a configuration."""
+    from engine.gateway.server import serve as run
+
+    try:
+        run(Path(config), host=host, port=port, log_level=log_level)
+    except (ConfigError, MappingError) as error:
+        _stop(error.problems)
+
+
+@main.command()
+@click.option("--config", help="Check this configuration, too.")
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+def check(config: str | None, as_json: bool) -> None:
+    """Check configuration, providers and mappings, and run the cases beside them."""
+    findings: list[str] = []
+    ran = 0
+    if config:
+        from engine.gateway.server import check_config
+
+        findings += check_config(Path(config))
+    try:
+        translator = Translator.load()
+        for case in case_files.load([shipped("mappings")]):
+            ran += 1
+            outcome = case_files.run(translator, case)
+            if outcome.wrong:
+                findings.append(f"{case.place}: {case.name}: {outcome.wrong}")
+    except MappingError as error:
+        findings += error.problems
+    if as_json:
+        click.echo(json.dumps({"cases": ran, "findings": findings}))
+    else:
+        for finding in findings:
+            click.echo(finding, err=True)
+        click.echo(f"{ran} cases, {len(findings)} findings")
+    sys.exit(1 if findings else 0)
+
+
+@main.command()
+@click.option("--kind", type=click.Choice(["request", "response", "stream", "error"]), default="request")
+@click.option("--from", "source", required=True, help="Wire format of the input.")
+@click.option("--to", "target", required=True, help="Wire format of the output.")
+@click.option("--provider", help="Provider file; default: the upstream format's own.")
+@click.option("--model", help="The upstream's name of the model.")
+@click.option("--request", "request_file", type=click.Path(exists=True), help="The client's request, for answers.")
+@click.option("--status", type=int, default=500, show_default=True, help="Status of an error.")
+@click.option("--losses", is_flag=True, help="Show what was lost, on the error output.")
+@click.option("--explain", is_flag=True, help="Show where each field came from instead of the result.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
+@click.argument("file", type=click.File("rb"), default="-")
+def translate(file: Any, **options: Any) -> None:
+    """Translate a document or a stream from FILE (or the standard input)."""
+    data: bytes = file.read()
+    try:
+        result = _translate(data, **{key: options[key] for key in options if key not in ("losses", "explain", "as_json")}, explain=options["explain"])
+    except Rejected as error:
+        _stop([f"refused: {error}"])
+    except (UpstreamError, JsonError, ValueError) as error:
+        _stop([str(error)], 2 if isinstance(error, ValueError) else 1)
+    losses = [loss.as_dict() for loss in result["losses"]]
+    if options["as_json"]:
+        body = result["body"]
+        shown = {"body": body.decode() if isinstance(body, bytes) else body, "losses": losses}
+        if options["explain"]:
+            shown["explain"] = result["explain"]
+        click.echo(dumps(shown).decode())
+    elif options["explain"]:
+        for row in result["explain"]:
+            click.echo(dumps(row).decode())
+    else:
+        body = result["body"]
+        click.echo(body if isinstance(body, bytes) else _pretty(body), nl=not isinstance(body, bytes))
+    if options["losses"] and not options["as_json"]:
+        for loss in losses:
+            click.echo(f"{loss['path']}: {loss['reason']} ({loss['kind']}, {loss['rule']})", err=True)
+
+
+def _translate(
+    data: bytes,
+    kind: str,
+    source: str,
+    target: str,
+    provider: str | None,
+    model: str | None,
+    request_file: str | None,
+    status: int,
+    explain: bool,
+) -> dict[str, Any]:
+    translator = Translator.load()
+    request = loads(Path(request_file).read_bytes()) if request_file else {}
+    if kind == "stream":
+        stream = translator.stream(source, target, request=request, provider=provider)
+        body = stream.feed(data) + stream.close()
+        return {"body": body, "losses": stream.losses, "explain": []}
+    if kind == "error":
+        try:
+            wire = loads(data)
+        except JsonError:
+            wire = data.decode("utf-8", "replace")
+        return {"body": translator.error(status, wire, source, target).body, "losses": [], "explain": []}
+    document = loads(data)
+    if kind == "request":
+        made = translator.request(document, source, target, provider, model)
+        return {"body": made.body, "losses": made.losses, "explain": made.explain() if explain else []}
+    answer = translator.response(document, source, target, request=request, provider=provider)
+    return {"body": answer.body, "losses": answer.losses, "explain": answer.explain() if explain else []}
+
+
+@main.group()
+def mapping() -> None:
+    """Look into mappings."""
+
+
+@mapping.command("show")
+@click.option("--python", is_flag=True, help="The generated Python instead of the YAML.")
+@click.argument("name")
+def mapping_show(name: str, python: bool) -> None:
+    """Show a mapping, like claude/request: its fragments resolved, or the generated function."""
+    from engine.language.show import resolved
+    from engine.translation.formats import KINDS
+
+    form, _, kind = name.partition("/")
+    translator = Translator.load()
+    side = translator.formats.get(form)
+    if side is None or kind not in KINDS:
+        formats = ", ".join(sorted(translator.formats))
+        known = f"one of {formats} and {', '.join(KINDS)}"
+        raise click.UsageError(f"no mapping {name}; write FORMAT/KIND with {known}")
+    if not python:
+        click.echo(resolved(side.files, kind), nl=False)
+        return
+    if kind == "stream":
+        halves = [side.events_in, side.events_out]
+        programs = [half.program for half in halves if half is not None]
+    else:
+        sections = [side.read.get(kind), side.write.get(kind)]
+        programs = [section.program for section in sections if section is not None]
+    for program in programs:
+        click.echo(f"# {program.label}\n{program.source}")
+
+
+@main.group()
+def providers() -> None:
+    """Look into providers."""
+
+
+@providers.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def providers_list(as_json: bool) -> None:
+    """The providers that are known, with their wire format and key variable."""
+    known = Translator.load().providers
+    rows = [{"name": each.name, "format": each.format, "key-env": each.key_env} for each in known.values()]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:24} {row['format']:18} {row['key-env'] or ''}".rstrip())
+
+
+@providers.command("show")
+@click.argument("name")
+def providers_show(name: str) -> None:
+    """One provider file as it is."""
+    for folder in (shipped("providers"),):
+        path = folder / f"{name}.yaml"
+        if path.is_file():
+            click.echo(path.read_text(encoding="utf-8"), nl=False)
+            return
+    _stop([f"no provider {name}; see: ai-proxy providers list"], 2)
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _stop(lines: list[str], status: int = 1) -> NoReturn:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(status)
