@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -287,6 +288,16 @@ def is_list(value: Any) -> bool:
 def is_text(value: Any) -> bool:
     """Whether it is a text."""
     return isinstance(value, str)
+
+
+@function("rfc3339", "number", example=("rfc3339(t)", {"t": 0}, "1970-01-01T00:00:00Z"))
+def rfc3339(seconds: Number) -> str:
+    """Seconds since 1970 as an RFC 3339 moment in UTC."""
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise FunctionError("rfc3339", "is no moment", 1, "number") from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @function("digest", "any", example=("digest(v)", {"v": "a"}, "ac8d8342bbb2362d13f0a559"))
