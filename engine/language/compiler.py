@@ -127,9 +127,9 @@ class Compiler:
             return Code("None", simple=True)
 
     def value(self, node: Node | None, scope: Scope) -> Val:
-        """An argument that is an expression, or a node when it is a map or list."""
-        if isinstance(node, Map | Seq):
-            return self.node(node, scope)
+        """An argument that is an expression, or a node when it is a map, a list or a template."""
+        if isinstance(node, Map | Seq) or "{{" in (scalar_text(node) or ""):
+            return self.node(node, scope) if node is not None else NOTHING
         mark = len(self.expr.notes)
         code = self.expression(node, scope)
         text = self.expr.take(code, scope)
