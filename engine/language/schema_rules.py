@@ -33,7 +33,7 @@ _SUPPLIES = ("array_items", "object_properties")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What happens to a keyword: a word of the file, or a condition and what is done ``otherwise``."""
+    """What happens to a keyword: a word of the file, or a condition and what ``otherwise`` is."""
 
     kind: str
     to: str = ""

@@ -66,7 +66,7 @@ class Walk:
             schema = {}
         if not isinstance(schema, dict) or too_large(schema):
             self._lose("a schema that is none or is too large is replaced by a plain object")
-            return {"type": "object", "properties": {}}
+            schema = {"type": "object", "properties": {}}
         schema = repair(schema)
         self._refs = Refs(schema)
         if self.rules.root_object:
@@ -99,12 +99,15 @@ class Walk:
             schema = merge(
                 without(schema, "$ref"), without(target, *_DEFINITIONS), self._lose_merged
             )
+        if "$ref" in schema:
+            self._lose("a $ref at the root that leads nowhere is left out")
+            schema = without(schema, "$ref")
         if self.rules.root_alternatives == "flatten":
             schema = self._flatten(schema)
         types = types_of(schema)
         if "object" in types and len(types) > 1:
             return {**schema, "type": "object"}
-        if types or any(word in schema for word in ("enum", "const", "items", "$ref")):
+        if types or any(word in schema for word in ("enum", "const", "items")):
             return schema
         for word in ("anyOf", "oneOf", "allOf"):
             if word in schema:
@@ -170,7 +173,9 @@ class Walk:
             return {} if source and self.rules.any == "empty" else source
         if level > _LEVELS or self._nodes > _NODES:
             self._lose("what is nested too deeply or is too large becomes a plain object")
-            return {"type": "object"}
+            plain: Schema = {"type": "object"}
+            self._complete(plain, home)
+            return plain
         node = repair(source)
         for _ in range(_LEVELS):
             before = node
@@ -307,6 +312,8 @@ class Walk:
         if rules.null_type == "nullable":
             node = nullable(node, self._lose_merged)
         types = types_of(node)
+        if rules.several_types == "any-of" and len(types) == 1 and types[0] is not node["type"]:
+            node = {**node, "type": types[0]}
         if rules.several_types == "any-of" and len(types) > 1:
             rest = without(node, "type")
             # Alternatives that stand there already say more than the types do.
@@ -336,7 +343,7 @@ class Walk:
     def _renamed(self, node: Schema) -> Schema:
         for keyword in list(node):
             action = self.rules.action(keyword)
-            if action.kind != "rename" or keyword in _DEFINITIONS:
+            if action.kind != "rename":
                 continue
             if action.to in node:
                 self._lose(f"{keyword} beside {action.to} is left out")
@@ -353,6 +360,9 @@ class Walk:
             out.pop("type", None)
         if "enum" in out and rules.enum_type == "supply" and not types:
             out["type"] = kind(out["enum"][0])
+        if rules.required == "known" and "required" in out:
+            named = out.get("properties") or {}
+            self._require(out, [name for name in out["required"] if name in named])
         if "object" in types or "properties" in out:
             self._complete_object(out, home)
         if "array" in types and "items" not in out and "prefixItems" not in out:
@@ -378,8 +388,6 @@ class Walk:
             if len(kept) < len(required):
                 self._lose("a property that leads back to its own schema is no longer required")
                 self._require(out, kept)
-        if rules.required == "known":
-            self._require(out, [name for name in required if name in properties])
         if rules.required == "all" and "properties" in out:
             self._require_all(out, set(required))
 
