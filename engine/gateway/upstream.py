@@ -1,7 +1,8 @@
 """The seam to the upstream: an httpx transport, called directly with a prepared request.
 
-Nothing else in the project imports httpx; what other modules need of it is named here. Under the seam runs
-aiohttp (docs/decisions/0002-upstream-transport.md says why). One transport lives as long as its proxy setting.
+Nothing else in the project imports httpx; what other modules need of it is named here. Under the
+seam runs aiohttp (docs/decisions/0002-upstream-transport.md says why). One transport lives as long
+as its proxy setting.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import aiohttp
 import httpx
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
+from engine.errors import UpstreamError
+
 AsyncBaseTransport = httpx.AsyncBaseTransport
 AsyncByteStream = httpx.AsyncByteStream
 Request = httpx.Request
@@ -31,7 +34,8 @@ ConnectTimeout = httpx.ConnectTimeout
 # Vendors send long header lists (limits, traces, policies); a line beyond this is no honest answer.
 MAX_HEADER_BYTES = 64 * 1024
 MAX_CONNECTIONS = 1000
-# Shorter than what servers commonly allow, so that a kept connection is rarely closed under a request.
+# Shorter than what servers commonly allow, so that a kept connection is rarely closed under a
+# request.
 KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 256 * 1024
 
@@ -59,7 +63,7 @@ _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
 
 @contextmanager
 def _errors(request: httpx.Request) -> Iterator[None]:
-    """aiohttp's errors as httpx's; the text says what happened and never where to (URLs hold secrets)."""
+    """aiohttp's errors as httpx's; the text never says where to: URLs hold secrets."""
     try:
         yield
     except (aiohttp.ClientError, ProxyError, OSError) as error:
@@ -87,14 +91,19 @@ class _Body(httpx.AsyncByteStream):
         self._answer = answer
         self._request = request
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._answer.content
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
         with _errors(self._request):
-            while chunk := await content.readany():
-                yield chunk
+            chunk = await self._answer.content.readany()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
-        # A body that was not read to its end closes its connection: the upstream stops working at once.
+        # A body that was not read to its end closes its connection: the upstream stops working at
+        # once.
         if self._answer.content.at_eof():
             self._answer.release()
         else:
@@ -120,7 +129,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             "ssl": self._verify or True,
         }
         if self._proxy and self._proxy.startswith("socks"):
-            # socks5 resolves names at the proxy, as socks5h: the gateway's own resolver may not know them.
+            # Names are resolved at the proxy: the gateway's own resolver may not know them.
             return ProxyConnector.from_url(
                 self._proxy.replace("socks5h:", "socks5:", 1), rdns=True, **limits
             )
@@ -195,7 +204,7 @@ class Limits:
 class Transports:
     """The transports of a gateway, one for each proxy setting, made when first asked for.
 
-    ``given`` stands in for all of them (tests, embedding); ``named`` are in-process upstreams by provider.
+    ``given`` stands in for all of them (tests, embedding).
     """
 
     def __init__(self, given: AsyncBaseTransport | None = None) -> None:
@@ -227,13 +236,16 @@ def prepare(
 
 
 async def read_body(response: Response, limit: int) -> bytes:
-    """The whole body, decompressed. Raises DecodingError, TransportError; ValueError beyond ``limit``."""
+    """The whole body, decompressed.
+
+    Raises DecodingError, TransportError, and UpstreamError when it is longer than ``limit``.
+    """
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks(response):
         size += len(chunk)
         if size > limit:
-            raise ValueError(f"the answer is longer than {limit} bytes")
+            raise UpstreamError(f"its answer is longer than {limit} bytes")
         parts.append(chunk)
     return b"".join(parts)
 

@@ -1,0 +1,243 @@
+"""The ASGI application: probes, and one bare callable for everything the wire formats serve."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from engine.errors import Rejected
+from engine.gateway import call as calls
+from engine.gateway.call import Call
+from engine.gateway.config import Settings
+from engine.gateway.context import Context, client_address
+from engine.gateway.dispatch import Dispatcher
+from engine.gateway.exchange import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientGone,
+    Exchange,
+    Receive,
+    Send,
+    read_body,
+)
+from engine.gateway.ingress import Match
+from engine.gateway.replies import JSON, Replies, envelope_headers
+from engine.gateway.routing import ListedModel
+from engine.gateway.snapshot import Snapshot, build
+from engine.gateway.state import LocalState, State
+from engine.gateway.upstream import AsyncBaseTransport, Transports
+from engine.gateway.version import VERSION
+from engine.translation import jsontext
+from engine.translation.translator import Translator
+
+log = logging.getLogger("engine.gateway")
+
+CLIENT_CLOSED = 499
+
+
+class Gateway:
+    """A serving gateway: the live snapshot, and what outlives it."""
+
+    def __init__(self, snapshot: Snapshot, state: State) -> None:
+        self.snapshot = snapshot
+        self.state = state
+        self.dispatcher = Dispatcher(state)
+
+    async def ready(self) -> bool:
+        """Whether some credential could be used now."""
+        ids = [credential.id for credential in self.snapshot.router.credentials]
+        return len(await self.state.cooling(ids)) < len(ids)
+
+    # -- the hot path: a bare ASGI callable
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        snapshot = self.snapshot
+        headers = _headers(scope)
+        method, path = scope["method"], scope["path"]
+        context = Context(
+            method=method,
+            path=path,
+            client=client_address(
+                scope.get("client"),
+                headers.get("x-forwarded-for"),
+                snapshot.settings.trusted_proxies,
+            ),
+        )
+        matches = snapshot.ingress.find(method, path, headers)
+        match = matches[0] if matches else None
+        format = match.format if match else snapshot.ingress.belongs(path, headers)
+        context.format = format.name
+        exchange = Exchange(send, receive, context, envelope_headers(format, context.id))
+        replies = Replies(snapshot.translator, format, exchange)
+        try:
+            if match is None:
+                await replies.fault("not-found", f"there is no {path} here")
+            elif match.route.method != method:
+                allowed = sorted({found.route.method for found in matches})
+                exchange.headers.append((b"allow", ", ".join(allowed).encode()))
+                await replies.fault("method", f"{path} takes {' and '.join(allowed)}, not {method}")
+            else:
+                key = snapshot.keyring.identify(headers, scope["query_string"])
+                if key is None:
+                    await replies.fault(
+                        "auth", "the API key is missing or not known to this gateway"
+                    )
+                else:
+                    context.key = key
+                    await self._serve(match, headers, exchange, replies, snapshot)
+        except ClientGone:
+            context.status, context.error = CLIENT_CLOSED, "gone"
+        except (
+            Exception
+        ):  # the outermost guard: a defect is logged here and never shown to a client
+            log.exception("defect", extra={"fields": {"id": context.id}})
+            context.error = "internal"
+            if not exchange.committed:
+                await replies.fault(
+                    "internal", f"the gateway failed; its log has request {context.id}"
+                )
+        finally:
+            context.write()
+
+    async def _serve(
+        self,
+        match: Match,
+        headers: Mapping[str, str],
+        exchange: Exchange,
+        replies: Replies,
+        snapshot: Snapshot,
+    ) -> None:
+        kind = match.route.call
+        if kind == "generate":
+            call = await self._read(match, headers, exchange, replies, snapshot)
+            if call is not None:
+                await self._generate(call, exchange, snapshot)
+        elif kind == "models":
+            rows = [_row(model, snapshot) for model in snapshot.router.listed()]
+            body = snapshot.translator.models_list(rows, match.format.name)
+            await replies.whole(jsontext.dumps(body), [])
+        elif kind == "model":
+            await self._model(match, replies, snapshot)
+        else:
+            await replies.fault("unserved", f"this gateway does not serve {match.route.path}")
+
+    async def _model(self, match: Match, replies: Replies, snapshot: Snapshot) -> None:
+        for model in snapshot.router.listed():
+            if model.id == match.model:
+                body = snapshot.translator.model_entry(_row(model, snapshot), match.format.name)
+                await replies.whole(jsontext.dumps(body), [])
+                return
+        await replies.fault("not-found", f"model not found: {match.model}", param="model")
+
+    async def _read(
+        self,
+        match: Match,
+        headers: Mapping[str, str],
+        exchange: Exchange,
+        replies: Replies,
+        snapshot: Snapshot,
+    ) -> Call | None:
+        """The call, or None when the client has been told what is wrong with it."""
+        limit = snapshot.settings.body_limit
+        try:
+            raw = await read_body(exchange.receive, headers, limit)
+            return calls.read(match, raw, headers, exchange.context)
+        except BodyTooLarge:
+            exchange.headers.append((b"connection", b"close"))
+            words = f"the body is larger than the {limit / 1024 / 1024:g} MiB allowed here"
+            await replies.fault("too-large", words)
+        except BodyTooSlow:
+            exchange.headers.append((b"connection", b"close"))
+            await replies.fault("timeout", "the body did not arrive in time")
+        except Rejected as refusal:
+            await replies.fault(
+                refusal.kind, str(refusal), status=refusal.status, param=refusal.path
+            )
+        return None
+
+    async def _generate(self, call: Call, exchange: Exchange, snapshot: Snapshot) -> None:
+        settings, format = snapshot.settings, call.format
+        call.context.model, call.context.stream = call.model, call.stream
+        async with exchange:
+            if call.stream:
+                exchange.watch(
+                    settings.keepalive,
+                    format.keepalive,
+                    format.content_type.encode(),
+                    settings.write_timeout,
+                )
+            else:
+                exchange.watch(settings.non_stream_keepalive, b" ", JSON, settings.write_timeout)
+            await self.dispatcher.run(call, snapshot, exchange)
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _row(model: ListedModel, snapshot: Snapshot) -> dict[str, Any]:
+    return {"id": model.id, "created": snapshot.built, "owner": model.credential.provider.name}
+
+
+def create_app(
+    settings: Settings,
+    transport: AsyncBaseTransport | None = None,
+    translator: Translator | None = None,
+    state: State | None = None,
+) -> Starlette:
+    """The application for a configuration. ``transport`` stands in for the network.
+
+    Raises ConfigError and MappingError: what does not hold is never served.
+    """
+    transports = Transports(transport)
+    gateway = Gateway(build(settings, transports, translator), state or LocalState())
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": VERSION})
+
+    async def ready(request: Request) -> Response:
+        usable = await gateway.ready()
+        return JSONResponse({"ready": usable}, status_code=200 if usable else 503)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        for note in gateway.snapshot.notes:
+            log.info(note)
+        yield
+        await transports.aclose()
+
+    app = Starlette(
+        routes=[
+            Route("/health", health, methods=["GET"]),
+            Route("/ready", ready, methods=["GET"]),
+            Route("/", health, methods=["GET"]),
+            Mount("/", app=gateway),
+        ],
+        middleware=_cors(settings),
+        lifespan=lifespan,
+    )
+    app.state.gateway = gateway
+    return app
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "request-id", "x-ai-proxy-losses", "retry-after"],
+        )
+    ]

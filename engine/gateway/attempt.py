@@ -1,0 +1,357 @@
+"""One upstream call for one client call: prepare, send, and relay what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from engine.errors import Rejected, UpstreamError
+from engine.gateway.call import Call, Prepared
+from engine.gateway.context import Context
+from engine.gateway.credentials import redact
+from engine.gateway.exchange import Exchange, Headers
+from engine.gateway.failures import Failure
+from engine.gateway.passthrough import PassThrough, renamed
+from engine.gateway.replies import Replies
+from engine.gateway.routing import Candidate
+from engine.gateway.snapshot import Snapshot
+from engine.gateway.upstream import (
+    DecodingError,
+    Disconnected,
+    Limits,
+    Response,
+    TimeoutException,
+    TransportError,
+    chunks,
+    prepare,
+    read_body,
+)
+from engine.gateway.version import VERSION
+from engine.translation import jsontext
+from engine.translation.jsontext import JsonError
+from engine.translation.streams import Stream
+
+USER_AGENT = f"ai-proxy/{VERSION}"
+CARRIED = b"gw1."
+ERROR_BODY_BYTES = 1024 * 1024
+# After the terminal event the upstream gets this long to end its answer: its connection is then
+# kept.
+DRAIN_SECONDS = 1.0
+
+
+class Attempts:
+    """The upstream calls of one client call."""
+
+    def __init__(
+        self, call: Call, snapshot: Snapshot, exchange: Exchange, replies: Replies
+    ) -> None:
+        self._call = call
+        self._snapshot = snapshot
+        self._exchange = exchange
+        self._replies = replies
+        self._prepared: dict[tuple[str, str], Prepared | Rejected] = {}
+
+    def prepare(self, candidate: Candidate) -> Prepared:
+        """The upstream request, made once per provider and model. Raises Rejected."""
+        key = (candidate.credential.provider.name, candidate.model)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            try:
+                prepared = self._prepare(candidate)
+            except Rejected as refusal:
+                prepared = refusal
+            self._prepared[key] = prepared
+        if isinstance(prepared, Rejected):
+            raise prepared
+        return prepared
+
+    def _prepare(self, candidate: Candidate) -> Prepared:
+        call, provider = self._call, candidate.credential.provider
+        if self._is_same(candidate):
+            version = call.format.api_versions
+            headers = dict(provider.headers)
+            asked = provider.api_version or version.default
+            if version.header and asked:
+                headers[version.header] = asked
+            body = call.raw
+            if call.format.model_in == "body.model":
+                body = renamed(call.raw, call.body, candidate.model)
+            path = provider.path or call.format.upstream_path(candidate.model, call.stream)
+            return Prepared(path, headers, body, None, (), True)
+        options = self._snapshot.options(call.model, call.format.name, call.context.key or "")
+        request = self._snapshot.translator.request(
+            call.body,
+            source=call.format.name,
+            target=provider.format,
+            provider=provider.name,
+            model=candidate.model,
+            stream=call.stream,
+            headers=dict(call.headers),
+            options=options,
+        )
+        if request.losses and options.get("on-loss") == "reject":
+            lost = request.losses[0]
+            raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
+        body = jsontext.dumps(request.body)
+        return Prepared(request.path, request.headers, body, request.plan, request.losses, False)
+
+    def _is_same(self, candidate: Candidate) -> bool:
+        """Whether the client's bytes can go to this upstream as they are."""
+        call, provider = self._call, candidate.credential.provider
+        if provider.format != call.format.name or CARRIED in call.raw:
+            return False
+        # Quirks say where a server differs; those of the format's own vendor say what the format
+        # is.
+        if provider.quirks and provider.name != call.format.default_provider:
+            return False
+        versions = call.format.api_versions
+        if versions.header is None:
+            return True
+        asked = call.headers.get(versions.header, versions.default)
+        return asked == (provider.api_version or versions.default)
+
+    # -- calling
+
+    async def make(self, candidate: Candidate) -> Failure | None:
+        """Call the upstream and relay its answer: None when the client has it, else why not."""
+        prepared = self.prepare(candidate)
+        call, credential = self._call, candidate.credential
+        context, settings = call.context, self._snapshot.settings
+        context.attempts += 1
+        context.provider, context.credential = credential.provider.name, credential.name
+        context.upstream_model = candidate.model
+        request = prepare(
+            credential.url(prepared.path),
+            {
+                "content-type": "application/json",
+                "accept": call.format.content_type if call.stream else "application/json",
+                "accept-encoding": "identity",
+                "user-agent": USER_AGENT,
+                "x-request-id": context.id,
+                **prepared.headers,
+                **credential.headers,
+            },
+            prepared.body,
+            Limits(settings.connect_timeout, settings.first_event_timeout),
+        )
+        transport = self._snapshot.transport(credential)
+        relay: _Relay | None = None
+        try:
+            async with asyncio.timeout(settings.first_event_timeout) as limit:
+                response = await transport.handle_async_request(request)
+                try:
+                    _note_request_id(context, response)
+                    if response.status_code >= 300:
+                        return await self._refused(response, candidate)
+                    if call.stream and _is_stream(response):
+                        relay = self._relay(response, candidate, prepared)
+                        error = await relay.run(limit, settings.idle_timeout)
+                        return None if error is None else self._reported(error)
+                    return await self._whole(response, candidate, prepared)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, TransportError, DecodingError, UpstreamError) as error:
+            failure = self._broken(error)
+            if relay is None or not relay.begun:
+                return failure
+            await relay.fail(failure.kind, failure.message, failure.status)
+            return None
+        finally:
+            if relay is not None:
+                context.usage = relay.stream.usage
+                if relay.stream.error is not None:
+                    context.error = relay.stream.error["kind"]
+                context.losses = len(prepared.losses) + len(relay.stream.losses)
+
+    def _relay(self, response: Response, candidate: Candidate, prepared: Prepared) -> _Relay:
+        call, provider = self._call, candidate.credential.provider
+        translator = self._snapshot.translator
+        stream: Stream | PassThrough
+        if prepared.same:
+            observer = translator.stream(
+                source=provider.format,
+                target=call.format.name,
+                request=call.body,
+                provider=provider.name,
+            )
+            stream = PassThrough(observer, call.format.sse, (candidate.model, call.model))
+        else:
+            stream = translator.stream(
+                source=provider.format,
+                target=call.format.name,
+                plan=prepared.plan,
+                provider=provider.name,
+            )
+        headers = self._replies.headers(
+            response, prepared.losses, self._snapshot.settings.passthrough_headers
+        )
+        return _Relay(self._exchange, self._replies, response, stream, headers)
+
+    async def _whole(
+        self, response: Response, candidate: Candidate, prepared: Prepared
+    ) -> Failure | None:
+        call, provider = self._call, candidate.credential.provider
+        raw = await read_body(response, self._snapshot.settings.max_answer)
+        try:
+            document = jsontext.loads(raw)
+        except JsonError:
+            document = None
+        if not isinstance(document, dict):
+            return self._failure("garbage", "upstream", "the upstream's answer is no JSON object")
+        answer = self._snapshot.translator.response(
+            document,
+            source=provider.format,
+            target=call.format.name,
+            provider=provider.name,
+            plan=prepared.plan,
+            request=call.body,
+        )
+        if answer.error is not None:
+            return self._reported(answer.error)
+        if call.stream:
+            return self._failure("garbage", "upstream", "the upstream did not stream its answer")
+        losses = [*prepared.losses, *([] if prepared.same else answer.losses)]
+        call.context.usage, call.context.losses = answer.usage, len(losses)
+        if not prepared.same:
+            body = jsontext.dumps(answer.body)
+        elif document.get("model") == candidate.model != call.model:
+            body = renamed(raw, document, call.model)
+        else:
+            body = raw
+        headers = self._replies.headers(
+            response, losses, self._snapshot.settings.passthrough_headers
+        )
+        await self._replies.whole(body, headers)
+        return None
+
+    # -- failures
+
+    async def _refused(self, response: Response, candidate: Candidate) -> Failure:
+        """An HTTP error: its words in the client's envelope, without the gateway's secrets."""
+        credential = candidate.credential
+        raw = await read_body(response, ERROR_BODY_BYTES)
+        text = redact(raw.decode("utf-8", "replace"), credential.secrets)
+        answer = self._snapshot.translator.error(
+            response.status_code,
+            text,
+            source=credential.provider.format,
+            target=self._call.format.name,
+            headers=dict(response.headers),
+        )
+        return Failure(
+            "answer", answer.kind, text, response.status_code, answer.retry_after, answer
+        )
+
+    def _reported(self, error: dict[str, Any]) -> Failure:
+        """An error that the upstream told inside an answer of status 200."""
+        kind, message = error["kind"], error["message"]
+        answer = self._snapshot.translator.fault(
+            kind,
+            message,
+            target=self._call.format.name,
+            status=error.get("status"),
+            retry_after=error.get("retry_after"),
+            request_id=self._call.context.id,
+        )
+        return Failure("event", kind, message, answer.status, error.get("retry_after"), answer)
+
+    def _failure(self, cause: str, kind: str, message: str) -> Failure:
+        answer = self._snapshot.translator.fault(
+            kind, message, target=self._call.format.name, request_id=self._call.context.id
+        )
+        return Failure(cause, kind, message, answer.status, None, answer)
+
+    def _broken(self, error: Exception) -> Failure:
+        """A call that ended without an answer.
+
+        No text names an address: they are the operator's.
+        """
+        if isinstance(error, UpstreamError):
+            return self._failure("garbage", error.kind, f"upstream: {error.message}")
+        if isinstance(error, (TimeoutError, TimeoutException)):
+            return self._failure(
+                "timeout", "upstream-timeout", "the upstream did not answer within the time allowed"
+            )
+        if isinstance(error, Disconnected):
+            return self._failure("closed", "upstream", f"upstream: {error}")
+        if isinstance(error, DecodingError):
+            return self._failure("garbage", "upstream", "the upstream's answer cannot be unpacked")
+        return self._failure("connect", "upstream", f"upstream: {error}")
+
+
+class _Relay:
+    """A stream on its way to the client. ``begun``: something of the answer has been sent."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        replies: Replies,
+        response: Response,
+        stream: Stream | PassThrough,
+        headers: Headers,
+    ) -> None:
+        self.stream = stream
+        self.begun = False
+        self.ended = False
+        self._exchange = exchange
+        self._replies = replies
+        self._response = response
+        self._headers = headers
+
+    async def run(self, limit: asyncio.Timeout, idle: float) -> dict[str, Any] | None:
+        """Relay to the end. The canonical error, when that was all the upstream said; else None."""
+        stream, clock = self.stream, asyncio.get_running_loop().time
+        held = b""
+        arriving = chunks(self._response)
+        async for chunk in arriving:
+            out = stream.feed(chunk)
+            if not self.begun:
+                held += out
+                if stream.error is not None and not stream.started:
+                    return stream.error
+                if not stream.started:
+                    continue
+                out, held = held, b""
+                await self._begin()
+            limit.reschedule(clock() + idle)
+            if stream.done:
+                await self._end(out)
+                limit.reschedule(clock() + DRAIN_SECONDS)
+                async for _ in arriving:
+                    pass
+                return None
+            if out:
+                await self._exchange.write(out)
+        out = held + stream.close()
+        if stream.error is not None and not stream.started:
+            return stream.error
+        await self._begin()
+        await self._end(out)
+        return None
+
+    async def fail(self, kind: str, message: str, status: int) -> None:
+        """The upstream broke after bytes went out: the client's own terminal error, and the end."""
+        if not self.ended:
+            await self._end(self.stream.fail(kind, message, status))
+
+    async def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            await self._replies.begin_stream(self._headers)
+
+    async def _end(self, out: bytes) -> None:
+        self.ended = True
+        await self._exchange.write(out, more=False)
+
+
+def _is_stream(response: Response) -> bool:
+    kind: str = response.headers.get("content-type", "")
+    # Some servers stream under no type or a wrong one; only a plain document is none for certain.
+    return not kind.lower().startswith("application/json")
+
+
+def _note_request_id(context: Context, response: Response) -> None:
+    for name in ("x-request-id", "request-id"):
+        if name in response.headers:
+            context.upstream_request_id = response.headers[name][:200]
+            return

@@ -1,0 +1,71 @@
+"""One client call, read and checked, and what is sent upstream for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import Rejected
+from engine.gateway.context import Context
+from engine.gateway.ingress import Match
+from engine.translation import jsontext
+from engine.translation.formats import Format
+from engine.translation.jsontext import JsonError
+
+# Longer than any vendor's; what a glob has to look through stays small.
+MAX_MODEL_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A generation that a client asks for. ``headers`` are the client's, names in lower case."""
+
+    format: Format
+    raw: bytes
+    body: dict[str, Any]
+    model: str
+    stream: bool
+    headers: Mapping[str, str] = field(repr=False)
+    context: Context
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An upstream request: translated, or the client's own bytes when ``same``."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    plan: Any
+    losses: Sequence[Any]
+    same: bool
+
+
+def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context) -> Call:
+    """The call in a request. Raises Rejected with a sentence that names the field."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise Rejected(f"the body is compressed ({encoding[:40]}); send it as it is")
+    try:
+        body = jsontext.loads(raw)
+    except JsonError as error:
+        raise Rejected(f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Rejected("the body must be a JSON object")
+    model = match.model if match.model is not None else body.get("model")
+    if model is None:
+        raise Rejected("the model is missing; name one of GET /v1/models", "model")
+    if not isinstance(model, str) or not model or len(model) > MAX_MODEL_NAME:
+        raise Rejected(f"the model must be a text of 1 to {MAX_MODEL_NAME} characters", "model")
+    return Call(
+        format=match.format,
+        raw=raw,
+        body=body,
+        model=model,
+        stream=match.streamed(body),
+        headers=headers,
+        context=context,
+        debug=headers.get("x-debug", "").lower() == "true",
+    )

@@ -1,0 +1,470 @@
+"""From a configuration file to immutable settings: read, expand, validate, all problems at once."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import cerberus
+
+from engine.errors import ConfigError, MappingError
+from engine.gateway.schema import SCHEMA
+from engine.language import source
+from engine.language.source import Map, Node, Pos, Seq, suggest
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A client's key: its name in the log and either the text or its SHA-256 digest in hex."""
+
+    name: str
+    text: str | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """What a credential serves: the upstream's name and the client's, both may be globs."""
+
+    id: str
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSettings:
+    """One account at a provider.
+
+    ``prefix`` ends with a slash; ``proxy_url`` "" connects directly.
+    """
+
+    provider: str
+    name: str
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    models: tuple[ModelEntry, ...] = ()
+    excluded_models: tuple[str, ...] = ()
+    prefix: str | None = None
+    weight: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy_url: str | None = field(default=None, repr=False)
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteOptions:
+    """Translation options for requests whose model, format and key name match the globs."""
+
+    model: str
+    format: str
+    key: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A validated configuration; names as in the file, sizes in bytes, times in seconds."""
+
+    host: str
+    port: int
+    tls: tuple[str, str] | None
+    api_keys: tuple[ClientKey, ...]
+    allow_anonymous: bool
+    trusted_proxies: tuple[Network, ...]
+    cors_origins: tuple[str, ...]
+    proxy_url: str | None = field(repr=False)
+    body_limit: int
+    max_answer: int
+    providers_dir: Path | None
+    mappings_dir: Path | None
+    strategy: str
+    fallbacks: Mapping[str, tuple[str, ...]]
+    max_retries: int
+    max_backoff: float
+    budget: float
+    cooldowns: Mapping[str, float]
+    connect_timeout: float
+    first_event_timeout: float
+    idle_timeout: float
+    write_timeout: float
+    keepalive: float
+    bootstrap_retries: int
+    non_stream_keepalive: float
+    force_model_prefix: bool
+    passthrough_headers: frozenset[str]
+    routes: tuple[RouteOptions, ...]
+    credentials: tuple[CredentialSettings, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listening address or Host name means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in a file. Raises ConfigError with every problem found."""
+    try:
+        tree = source.read(path)
+    except MappingError as error:
+        raise ConfigError(error.problems) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+    return _settings(tree, path.parent, os.environ if environ is None else environ)
+
+
+def parse(text: str, environ: Mapping[str, str] | None = None, folder: Path = Path()) -> Settings:
+    """The settings in a YAML text; relative paths start at ``folder``. Raises ConfigError."""
+    try:
+        tree = source.parse(text, "configuration")
+    except MappingError as error:
+        raise ConfigError(error.problems) from None
+    return _settings(tree, folder, os.environ if environ is None else environ)
+
+
+def _settings(tree: Node, folder: Path, environ: Mapping[str, str]) -> Settings:
+    reader = _Reader(tree, folder, environ)
+    data = reader.validated()
+    settings = reader.settings(data) if data is not None else None
+    if reader.problems or settings is None:
+        raise ConfigError(reader.in_order())
+    return settings
+
+
+class _Reader:
+    """One reading of one file; collects problems instead of stopping at the first."""
+
+    def __init__(self, tree: Node, folder: Path, environ: Mapping[str, str]) -> None:
+        self.tree = tree
+        self.folder = folder
+        self.environ = environ
+        self.problems: list[tuple[Pos, str]] = []
+        self.notes: list[str] = []
+
+    def problem(self, path: tuple[Any, ...], message: str, at_key: bool = False) -> None:
+        pos = _locate(self.tree, path, at_key)
+        self.problems.append((pos, pos.problem(message)))
+
+    def in_order(self) -> list[str]:
+        ordered = sorted(self.problems, key=lambda found: (found[0].line, found[0].column))
+        return [text for _, text in ordered]
+
+    # -- reading and validating
+
+    def validated(self) -> dict[str, Any] | None:
+        """The data with variables expanded and defaults filled in; None when it does not hold."""
+        if not isinstance(self.tree, Map):
+            self.problem((), "the configuration must be a map of keys")
+            return None
+        data = self._expand(self.tree, ())
+        validator = cerberus.Validator(SCHEMA)
+        if not validator.validate(data):
+            for error in validator._errors:
+                self._report(error)
+        return None if self.problems else dict(validator.document)
+
+    def _expand(self, node: Node, path: tuple[Any, ...]) -> Any:
+        if isinstance(node, Map):
+            return {
+                key.value: self._expand(value, (*path, key.value)) for key, value in node.entries
+            }
+        if isinstance(node, Seq):
+            return [self._expand(item, (*path, index)) for index, item in enumerate(node.items)]
+        value = node.value
+        if not isinstance(value, str):
+            return value
+        switch = len(path) == 3 and path[0] == "credentials" and path[2] == "api-key"
+        unset = [
+            name
+            for name, default in _VARIABLE.findall(value)
+            if name not in self.environ and f"${{{name}:-" not in value
+        ]
+        if unset and switch:
+            return UNSET + unset[0]
+        for name in unset:
+            self.problem(
+                path, f"the variable {name} is not set; set it or write ${{{name}:-default}}"
+            )
+        expanded = _VARIABLE.sub(lambda found: self.environ.get(found[1], found[2] or ""), value)
+        if switch and not expanded and value:
+            return UNSET + ", ".join(name for name, _ in _VARIABLE.findall(value))
+        return expanded
+
+    def _report(self, error: Any) -> None:
+        """One Cerberus error, in our words, at its place."""
+        path: tuple[Any, ...] = error.document_path
+        key = path[-1] if path else ""
+        if error.child_errors and error.rule != "anyof":
+            for child in error.child_errors:
+                self._report(child)
+            return
+        if error.code == 3:  # unknown field
+            known = _keys_at(path[:-1])
+            self.problem(path, f"unknown key {key}{suggest(str(key), known)}", at_key=True)
+            return
+        say = _SAY.get(error.rule, lambda _: "does not hold")
+        self.problem(path, f"{key}: {say(error)}" if isinstance(key, str) else say(error))
+
+    # -- building
+
+    def settings(self, data: dict[str, Any]) -> Settings:
+        credentials = self._credentials(data["credentials"])
+        retry, timeouts, streaming = data["retry"], data["timeouts"], data["streaming"]
+        settings = Settings(
+            host=data["host"],
+            port=data["port"],
+            tls=self._tls(data["tls"]),
+            api_keys=self._client_keys(data["api-keys"]),
+            allow_anonymous=data["allow-anonymous"],
+            trusted_proxies=self._networks(data["trusted-proxies"]),
+            cors_origins=tuple(data["cors"]["origins"]),
+            proxy_url=self._proxy(data["proxy-url"], ("proxy-url",)),
+            body_limit=int(data["body-limit-mb"] * 1024 * 1024),
+            max_answer=int(data["max-answer-mb"] * 1024 * 1024),
+            providers_dir=self._folder(data["providers-dir"], "providers-dir"),
+            mappings_dir=self._folder(data["mappings-dir"], "mappings-dir"),
+            strategy=data["routing"]["strategy"],
+            fallbacks={model: tuple(to) for model, to in data["routing"]["fallbacks"].items()},
+            max_retries=retry["max-retries"],
+            max_backoff=retry["max-backoff-secs"],
+            budget=retry["budget-secs"],
+            cooldowns={name: retry[f"cooldown-{name}-secs"] for name in COOLDOWNS},
+            connect_timeout=timeouts["connect-secs"],
+            first_event_timeout=timeouts["first-event-secs"],
+            idle_timeout=timeouts["idle-secs"],
+            write_timeout=timeouts["write-secs"],
+            keepalive=streaming["keepalive-seconds"],
+            bootstrap_retries=streaming["bootstrap-retries"],
+            non_stream_keepalive=data["non-stream-keepalive-secs"],
+            force_model_prefix=data["force-model-prefix"],
+            passthrough_headers=frozenset(name.lower() for name in data["passthrough-headers"]),
+            routes=tuple(
+                RouteOptions(
+                    row["match"]["model"],
+                    row["match"]["format"],
+                    row["match"]["key"],
+                    row["options"],
+                )
+                for row in data["routes"]
+            ),
+            credentials=credentials,
+            notes=tuple(self.notes),
+        )
+        return settings
+
+    def _tls(self, tls: Mapping[str, Any]) -> tuple[str, str] | None:
+        if not tls["enable"]:
+            return None
+        files = []
+        for name in ("cert", "key"):
+            if not tls[name]:
+                self.problem(
+                    ("tls",), f"tls.{name} is missing; name a PEM file or set enable: false"
+                )
+                continue
+            path = self.folder / tls[name]
+            if not path.is_file():
+                self.problem(("tls", name), f"{name}: there is no file {path}")
+            files.append(str(path))
+        return (files[0], files[1]) if len(files) == 2 else None
+
+    def _secret(self, text: str, path: tuple[Any, ...]) -> str:
+        """A secret as written, or the content of the file that ``file:PATH`` names."""
+        if not text.startswith("file:"):
+            return text
+        file = self.folder / text.removeprefix("file:")
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            self.problem(path, f"the file {file} cannot be read")
+            return ""
+        if not secret:
+            self.problem(path, f"the file {file} is empty")
+        return secret
+
+    def _client_keys(self, rows: list[Any]) -> tuple[ClientKey, ...]:
+        keys = []
+        for index, row in enumerate(rows):
+            path: tuple[Any, ...] = ("api-keys", index)
+            name = f"key-{index + 1}"
+            if isinstance(row, dict):
+                row, name, path = row["key"], row["name"], (*path, "key")
+            text = self._secret(row, path)
+            if text.startswith("sha256:"):
+                found = _SHA256.fullmatch(text)
+                if not found:
+                    self.problem(path, "sha256: must be followed by 64 hexadecimal digits")
+                    continue
+                keys.append(ClientKey(name, digest=found[1].lower()))
+            elif text:
+                keys.append(ClientKey(name, text=text))
+            elif not row:
+                self.problem(path, "an empty key would let everybody in; remove it")
+        return tuple(keys)
+
+    def _networks(self, rows: list[str]) -> tuple[Network, ...]:
+        networks = []
+        for index, row in enumerate(rows):
+            try:
+                networks.append(ipaddress.ip_network(row, strict=False))
+            except ValueError:
+                self.problem(("trusted-proxies", index), f"{row} is no address or network")
+        return tuple(networks)
+
+    def _folder(self, text: str | None, key: str) -> Path | None:
+        if text is None:
+            return None
+        folder = self.folder / text
+        if not folder.is_dir():
+            self.problem((key,), f"{key}: there is no folder {folder}")
+        return folder
+
+    def _proxy(self, text: str | None, path: tuple[Any, ...]) -> str | None:
+        if text:
+            parts = urlsplit(text)
+            if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
+                self.problem(
+                    path, f"a proxy is one of {', '.join(PROXY_SCHEMES)} with ://host:port"
+                )
+        return text
+
+    def _credentials(self, rows: list[dict[str, Any]]) -> tuple[CredentialSettings, ...]:
+        credentials: list[CredentialSettings] = []
+        names: set[str] = set()
+        for index, row in enumerate(rows):
+            path = ("credentials", index)
+            name = row["name"] or _unused(row["provider"], names)
+            if name in names:
+                self.problem(
+                    (*path, "name"), f"two credentials are named {name}; names must be unique"
+                )
+            names.add(name)
+            key = row["api-key"]
+            disabled = row["disabled"]
+            if key is not None and key.startswith(UNSET):
+                self.notes.append(
+                    f"credential {name} is off: the variable {key.removeprefix(UNSET)} is not set"
+                )
+                key, disabled = None, True
+            elif key is not None:
+                key = self._secret(key, (*path, "api-key"))
+            prefix = row["prefix"]
+            credentials.append(
+                CredentialSettings(
+                    provider=row["provider"],
+                    name=name,
+                    api_key=key or None,
+                    base_url=self._base_url(row["base-url"], (*path, "base-url")),
+                    models=tuple(ModelEntry(m["id"], m["alias"]) for m in row["models"]),
+                    excluded_models=tuple(row["excluded-models"]),
+                    prefix=prefix if prefix is None or prefix.endswith("/") else f"{prefix}/",
+                    weight=row["weight"],
+                    headers={k.lower(): v for k, v in row["headers"].items()},
+                    proxy_url=self._proxy(row["proxy-url"], (*path, "proxy-url")),
+                    disabled=disabled,
+                )
+            )
+        return tuple(credentials)
+
+    def _base_url(self, text: str | None, path: tuple[Any, ...]) -> str | None:
+        if text is None:
+            return None
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            self.problem(path, "base-url must begin with http:// or https:// and name a host")
+        elif parts.username or parts.password:
+            self.problem(path, "base-url must hold no user and password; use api-key or headers")
+        elif parts.query or parts.fragment:
+            self.problem(path, "base-url must end with its path")
+        return text.rstrip("/")
+
+
+# Stands for an api-key whose variable is not set; no key can hold the character.
+UNSET = "\x00"
+COOLDOWNS = ("429", "5xx", "network", "auth")
+
+_SAY: dict[str, Callable[[Any], str]] = {
+    "type": lambda e: f"must be {_article(e.constraint)}, not {_kind(e.value)}",
+    "nullable": lambda e: "must not be null",
+    "min": lambda e: f"must be at least {e.constraint}",
+    "max": lambda e: f"must be at most {e.constraint}",
+    "empty": lambda e: "must not be empty",
+    "required": lambda e: "is missing",
+    "allowed": lambda e: f"{e.value} is not known{suggest(str(e.value), e.constraint)}",
+    "regex": lambda e: "holds characters that have no place here",
+    "anyof": lambda e: "must be a text, or a map with key and name",
+}
+
+
+def _article(kind: Any) -> str:
+    words = {"dict": "a map", "list": "a list", "string": "a text", "boolean": "true or false"}
+    return words.get(str(kind), f"a whole {'number'}" if kind == "integer" else "a number")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    words = {dict: "a map", list: "a list", str: "a text", int: "a number", float: "a number"}
+    return words.get(type(value), "that")
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """The name, or the name with the next free number."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _keys_at(path: tuple[Any, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    rules: Any = SCHEMA
+    for step in path:
+        if isinstance(step, int):
+            continue
+        rule = rules.get(step, {})
+        rules = rule.get("schema", {})
+        if rule.get("type") == "list":
+            rules = rules.get("schema", {})
+    return list(rules)
+
+
+def _locate(node: Node, path: tuple[Any, ...], at_key: bool = False) -> Pos:
+    """The place of a value, or of its key; of the deepest part of the path that the file holds."""
+    for index, step in enumerate(path):
+        below: Node | None = None
+        if isinstance(node, Map):
+            key = next((key for key, _ in node.entries if key.value == step), None)
+            if key is not None and at_key and index == len(path) - 1:
+                return key.pos
+            below = node.get(str(step))
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node.items):
+            below = node.items[step]
+        if below is None:
+            break
+        node = below
+    return node.pos

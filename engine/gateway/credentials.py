@@ -1,0 +1,127 @@
+"""The accounts at the providers, ready to be called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from engine.errors import ConfigError
+from engine.gateway.config import CredentialSettings, ModelEntry, Settings
+from engine.language.source import suggest
+from engine.translation.formats import Format
+from engine.translation.providers import Provider
+
+# Nothing is ever sent there: the demo answers in this process.
+DEMO_URL = "http://demo.invalid"
+DEMO_MODELS = (ModelEntry("demo"), ModelEntry("demo-*"))
+
+_VERSION = re.compile(r"v[0-9]+[a-z0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One usable account. ``id`` outlives reloads as long as provider, address and key do."""
+
+    id: str
+    name: str
+    provider: Provider
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    models: tuple[ModelEntry, ...]
+    excluded_models: tuple[str, ...]
+    prefix: str | None
+    weight: int
+    proxy: str | None = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def url(self, path: str) -> str:
+        """The address of a call; a version segment in the base URL stands for the path's own."""
+        first, _, rest = path.lstrip("/").partition("/")
+        last = self.base_url.rpartition("/")[2]
+        if _VERSION.fullmatch(last) and _VERSION.fullmatch(first):
+            return f"{self.base_url}/{rest}"
+        return f"{self.base_url}/{path.lstrip('/')}"
+
+
+def build(
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    formats: Mapping[str, Format],
+    environ: Mapping[str, str] | None = None,
+) -> tuple[list[Credential], list[str]]:
+    """The usable credentials in the order of the file, and a note for each that is off.
+
+    Raises ConfigError for unknown providers and missing addresses.
+    """
+    environ = os.environ if environ is None else environ
+    usable: list[Credential] = []
+    notes: list[str] = list(settings.notes)
+    problems: list[str] = []
+    for row in settings.credentials:
+        provider = providers.get(row.provider)
+        if provider is None:
+            problems.append(
+                f"credential {row.name}: there is no provider {row.provider}"
+                f"{suggest(row.provider, providers)}"
+            )
+            continue
+        base_url = row.base_url or provider.base_url or (DEMO_URL if provider.demo else None)
+        if base_url is None:
+            problems.append(f"credential {row.name}: provider {row.provider} needs a base-url")
+            continue
+        key = row.api_key
+        if key is None and provider.key_env and not row.disabled:
+            key = environ.get(provider.key_env)
+            if not key:
+                notes.append(f"credential {row.name} is off: {provider.key_env} is not set")
+                continue
+        if not row.disabled:
+            auth = provider.auth or formats[provider.format].auth_out
+            usable.append(
+                _credential(row, provider, auth, base_url.rstrip("/"), key, settings.proxy_url)
+            )
+    if problems:
+        raise ConfigError(problems)
+    return usable, notes
+
+
+def _credential(
+    row: CredentialSettings,
+    provider: Provider,
+    auth: Mapping[str, str],
+    base_url: str,
+    key: str | None,
+    proxy: str | None,
+) -> Credential:
+    headers = {name.lower(): value for name, value in provider.headers.items()}
+    if key is not None:
+        headers[auth["header"].lower()] = auth.get("prefix", "") + key
+    headers.update(row.headers)
+    identity = "\n".join((provider.name, base_url, key or "", row.prefix or ""))
+    models = row.models
+    if provider.demo and not models:
+        # Never a fallback for real models: the demo answers to its own names only.
+        models = DEMO_MODELS
+    return Credential(
+        id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        name=row.name,
+        provider=provider,
+        base_url=base_url,
+        headers=headers,
+        models=models,
+        excluded_models=row.excluded_models,
+        prefix=row.prefix,
+        weight=row.weight,
+        proxy=(proxy if row.proxy_url is None else row.proxy_url) or None,
+        secrets=(key,) if key else (),
+    )
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without any of the secrets: upstreams like to quote the key they refuse."""
+    for secret in secrets:
+        text = text.replace(secret, "[redacted]")
+    return text

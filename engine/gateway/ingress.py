@@ -1,0 +1,99 @@
+"""Which wire format a path belongs to; built from the formats' own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import Rejected
+from engine.translation.formats import Format, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A served call: its format and route, and the model when the path holds it."""
+
+    format: Format
+    route: Route
+    model: str | None
+
+    def streamed(self, body: Mapping[str, Any]) -> bool:
+        """Whether the client wants a stream. Raises Rejected when the field says neither."""
+        if self.format.stream_in == "path":
+            # The method at the path's end says it; the same word ends the path of a streamed call.
+            wanted = self.format.upstream.get("stream-path", "").partition("?")[0]
+            return self.route.path.rpartition(":")[2] == wanted.rpartition(":")[2]
+        stream = body.get("stream")
+        if stream is not None and not isinstance(stream, bool):
+            raise Rejected("stream must be true or false", "stream")
+        return bool(stream)
+
+
+class Ingress:
+    """The paths of all formats."""
+
+    def __init__(self, formats: Mapping[str, Format]) -> None:
+        self.formats = formats
+        self._fixed: dict[str, list[tuple[Format, Route]]] = {}
+        self._patterns: list[tuple[re.Pattern[str], Format, Route]] = []
+        for format in formats.values():
+            for route in format.routes:
+                if "{" in route.path:
+                    self._patterns.append((_pattern(route.path), format, route))
+                else:
+                    self._fixed.setdefault(route.path, []).append((format, route))
+        self._plain = next((f for f in formats.values() if not f.identify), None)
+
+    def find(self, method: str, path: str, headers: Mapping[str, str]) -> list[Match]:
+        """The calls at a path, whatever their method; those of the asker's format first."""
+        found = [Match(format, route, None) for format, route in self._fixed.get(path, ())]
+        if not found:
+            for pattern, format, route in self._patterns:
+                if hit := pattern.fullmatch(path):
+                    found.append(Match(format, route, hit.groupdict().get("model")))
+        if len(found) > 1:
+            asker = self.asker(headers)
+            found.sort(key=lambda match: (match.route.method != method, match.format is not asker))
+        return found
+
+    def asker(self, headers: Mapping[str, str]) -> Format:
+        """The format that a client's headers tell, or the one without a mark."""
+        for format in self.formats.values():
+            for name, wanted in (format.identify or {}).items():
+                if name == "header" and wanted in headers:
+                    return format
+        return self._plain or next(iter(self.formats.values()))
+
+    def belongs(self, path: str, headers: Mapping[str, str]) -> Format:
+        """The format of a path that is not served: of the nearest served one, or the asker's."""
+        asker = self.asker(headers)
+        best, length = asker, 0
+        for format in self.formats.values():
+            for route in format.routes:
+                shared = _shared(route.path, path)
+                # Version segments alone say nothing: several formats share them.
+                if shared >= 2 and (shared > length or (shared == length and format is asker)):
+                    best, length = format, shared
+        return best
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    pieces = re.split(r"(\{[a-z]+\})", path)
+    return re.compile(
+        "".join(
+            f"(?P<{piece[1:-1]}>.+)" if piece.startswith("{") else re.escape(piece)
+            for piece in pieces
+        )
+    )
+
+
+def _shared(route: str, path: str) -> int:
+    """How many leading segments two paths have in common."""
+    count = 0
+    for left, right in zip(route.strip("/").split("/"), path.strip("/").split("/"), strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

@@ -1,0 +1,281 @@
+"""The configuration's keys: one Cerberus schema, from which validation, defaults and docs come.
+
+``meta`` is what a person reads; docs/configuration.md is held to it by a test. A key stands here
+only when something reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Rule = dict[str, Any]
+
+STRATEGIES = ("round-robin", "fill-first")
+
+
+def _number(value: Any) -> Any:
+    """A number that came out of a variable; anything else stays and fails its type."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+
+def _flag(value: Any) -> Any:
+    """true or false that came out of a variable."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _text(default: str | None, meta: str, **more: Any) -> Rule:
+    return {"type": "string", "nullable": default is None, "default": default, "meta": meta, **more}
+
+
+def _int(default: int, meta: str, low: int = 0, high: int | None = None) -> Rule:
+    rule: Rule = {
+        "type": "integer",
+        "coerce": _number,
+        "default": default,
+        "meta": meta,
+        "min": low,
+    }
+    return rule if high is None else {**rule, "max": high}
+
+
+def _seconds(default: float, meta: str, low: float = 0) -> Rule:
+    return {"type": "number", "coerce": _number, "default": default, "meta": meta, "min": low}
+
+
+def _bool(default: bool, meta: str) -> Rule:
+    return {"type": "boolean", "coerce": _flag, "default": default, "meta": meta}
+
+
+def _map(meta: str, **keys: Rule) -> Rule:
+    return {"type": "dict", "default": {}, "schema": _kebab(keys), "meta": meta}
+
+
+def _list(item: Rule, meta: str) -> Rule:
+    return {"type": "list", "default": [], "schema": item, "meta": meta}
+
+
+def _kebab(keys: Mapping[str, Rule]) -> dict[str, Rule]:
+    return {name.replace("_", "-"): rule for name, rule in keys.items()}
+
+
+_STRING: Rule = {"type": "string", "empty": False}
+
+_CLIENT_KEY: Rule = {
+    "anyof": [
+        {"type": "string", "empty": False},
+        {
+            "type": "dict",
+            "schema": {
+                "key": {"type": "string", "required": True, "empty": False},
+                "name": {"type": "string", "required": True, "empty": False},
+            },
+        },
+    ],
+}
+
+_CREDENTIAL: Rule = {
+    "type": "dict",
+    "schema": _kebab(
+        {
+            "provider": {
+                "type": "string",
+                "required": True,
+                "empty": False,
+                "meta": "the name of a file in providers/, without its ending",
+            },
+            "name": _text(
+                None,
+                "how logs and debug headers call it; must be unique; default: the provider's name",
+            ),
+            "api_key": _text(
+                None,
+                "the key, `${VAR}` or `file:PATH`; an unset variable switches the credential off",
+            ),
+            "base_url": _text(
+                None,
+                "where it answers, with or without a version segment; default: the provider file's",
+            ),
+            "models": _list(
+                {
+                    "type": "dict",
+                    "schema": {
+                        "id": {**_STRING, "required": True},
+                        "alias": {
+                            "type": "string",
+                            "nullable": True,
+                            "default": None,
+                            "empty": False,
+                        },
+                    },
+                },
+                "what it serves: `id` is the upstream's name, `alias` the client's; both may be "
+                "globs (`*`, `?`); an empty list takes any name",
+            ),
+            "excluded_models": _list(dict(_STRING), "globs of names that it must not serve"),
+            "prefix": _text(None, "clients reach its models as `prefix/name` too", empty=False),
+            "weight": _int(1, "its share under round-robin", low=1, high=1000),
+            "headers": {
+                "type": "dict",
+                "default": {},
+                "keysrules": {"type": "string", "regex": r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"},
+                "valuesrules": {"type": "string", "regex": r"[^\r\n\x00]*"},
+                "meta": "sent with each of its upstream requests, over what the provider file says",
+            },
+            "proxy_url": _text(
+                None, 'its own proxy; `""` connects directly; default: the global one'
+            ),
+            "disabled": _bool(False, "keep it in the file, but out of use"),
+        }
+    ),
+}
+
+_MATCH: Rule = _map(
+    "globs; what is absent matches everything",
+    model=_text("*", "the model's name as the client wrote it"),
+    format=_text("*", "the client's wire format"),
+    key=_text("*", "the name of the client's key"),
+)
+
+SCHEMA: dict[str, Rule] = _kebab(
+    {
+        "host": _text("127.0.0.1", "the address to listen on; restart"),
+        "port": _int(8317, "the port to listen on, 0 for any free one; restart", high=65535),
+        "tls": _map(
+            "https instead of http; restart",
+            enable=_bool(False, "serve https"),
+            cert=_text(None, "file with the certificate chain, PEM"),
+            key=_text(None, "file with its private key, PEM"),
+        ),
+        "api_keys": _list(
+            _CLIENT_KEY,
+            "what clients authenticate with: plain, `${VAR}`, `file:PATH` or `sha256:HEX`, or "
+            "`{ key, name }` with a name for the log; without any only loopback is served",
+        ),
+        "allow_anonymous": _bool(
+            False, "without api-keys, listen on other addresses than loopback, too"
+        ),
+        "trusted_proxies": _list(
+            dict(_STRING),
+            "addresses or networks whose X-Forwarded-For names the client's address in the log",
+        ),
+        "cors": _map(
+            "browsers",
+            origins=_list(
+                dict(_STRING), 'origins whose pages may call the gateway; `"*"` for all; restart'
+            ),
+        ),
+        "proxy_url": _text(
+            None, "proxy for all upstream calls: http, https, socks5 or socks5h, with credentials"
+        ),
+        "body_limit_mb": _seconds(20, "largest request body, in MiB; beyond it 413", low=0.001),
+        "max_answer_mb": _seconds(
+            64, "largest answer of an upstream held for one client, in MiB", low=0.001
+        ),
+        "providers_dir": _text(None, "folder whose provider files are added to the shipped ones"),
+        "mappings_dir": _text(None, "folder whose mappings are added to the shipped ones"),
+        "routing": _map(
+            "which credential serves a request",
+            strategy={
+                **_text(
+                    "round-robin",
+                    "`round-robin` by weight, or `fill-first`: the first that is free",
+                ),
+                "allowed": list(STRATEGIES),
+            },
+            fallbacks={
+                "type": "dict",
+                "default": {},
+                "keysrules": {"type": "string", "empty": False},
+                "valuesrules": {"type": "list", "schema": dict(_STRING)},
+                "meta": "model: [models to try in turn when all of its credentials have failed]",
+            },
+        ),
+        "retry": _map(
+            "what happens after a failure; error-classes.yaml says which failure is retried",
+            max_retries=_int(3, "most further upstream calls for one request"),
+            max_backoff_secs=_seconds(30, "longest wait between two rounds over the providers"),
+            budget_secs=_seconds(120, "no further call is begun this long after the request came"),
+            cooldown_429_secs=_seconds(60, "rest after a rate limit that names no time"),
+            cooldown_5xx_secs=_seconds(15, "rest after a server error that names no time"),
+            cooldown_network_secs=_seconds(10, "rest after a failed or broken connection"),
+            cooldown_auth_secs=_seconds(300, "rest after a refused key or an empty account"),
+        ),
+        "timeouts": _map(
+            "waiting times; none of them cuts a healthy stream",
+            connect_secs=_seconds(30, "for a connection to the upstream", low=0.01),
+            first_event_secs=_seconds(
+                300, "for a whole answer, or the first event of a stream", low=0.01
+            ),
+            idle_secs=_seconds(120, "for the next bytes of a stream", low=0.01),
+            write_secs=_seconds(60, "for a client that does not read what it was sent", low=0.01),
+        ),
+        "streaming": _map(
+            "answers as they are made",
+            keepalive_seconds=_seconds(
+                15, "silence after which the client gets a sign of life; 0: never"
+            ),
+            bootstrap_retries=_int(
+                1, "most further upstream calls for a stream, before its first event"
+            ),
+        ),
+        "non_stream_keepalive_secs": _seconds(
+            0,
+            "answers that are not streamed: a space after so much silence (commits status 200); "
+            "0: never",
+        ),
+        "force_model_prefix": _bool(
+            False,
+            "take names only as `prefix/name`; a credential without prefix has its provider's name",
+        ),
+        "passthrough_headers": _list(
+            dict(_STRING), "upstream answer headers that the client gets, too"
+        ),
+        "routes": _list(
+            {
+                "type": "dict",
+                "schema": {
+                    "match": _MATCH,
+                    "options": {
+                        "type": "dict",
+                        "default": {},
+                        "keysrules": {"type": "string"},
+                        "meta": "translation options",
+                    },
+                },
+            },
+            "translation options for what matches; the first match wins",
+        ),
+        "credentials": _list(_CREDENTIAL, "the providers' accounts, in order of preference"),
+    }
+)
+
+
+class Key(NamedTuple):
+    """One key as the manual lists it: ``path`` with dots, ``[]`` for elements of a list."""
+
+    path: str
+    type: str
+    default: Any
+    meta: str
+
+
+def keys(schema: Mapping[str, Rule] = SCHEMA, prefix: str = "") -> Iterator[Key]:
+    """Every key of the configuration, in the order of the schema."""
+    for name, rule in schema.items():
+        path = prefix + name
+        kind = rule.get("type", "any")
+        yield Key(path, kind, rule.get("default"), rule.get("meta", ""))
+        inner: Any = rule.get("schema")
+        if kind == "dict" and inner:
+            yield from keys(inner, f"{path}.")
+        elif kind == "list" and inner.get("type") == "dict":
+            yield from keys(inner["schema"], f"{path}[].")
