@@ -64,7 +64,10 @@ class Walk:
         schema = self._schema
         if schema is True or schema is None:
             schema = {}
-        if not isinstance(schema, dict) or too_large(schema):
+        large = isinstance(schema, dict) and too_large(schema)
+        if large and not self.rules.keywords:
+            return schema
+        if large or not isinstance(schema, dict):
             self._lose("a schema that is none or is too large is replaced by a plain object")
             schema = {"type": "object", "properties": {}}
         schema = repair(schema)
