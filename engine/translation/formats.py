@@ -194,7 +194,8 @@ class _Folder:
         """Everything compiled. Raises MappingError with all mistakes of the folder."""
         facts = self._facts("format.yaml", FACTS)
         limits = self._facts("models.yaml", MODELS) if "models.yaml" in self.nodes else {}
-        if self.problems and not facts:
+        if self.problems:
+            # what the other files miss from a file that could not be read is no news
             raise MappingError(self.problems)
         made = _format(self.name, facts, Limits.of(limits))
         made.files = self.nodes
