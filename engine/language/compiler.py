@@ -294,7 +294,7 @@ class Compiler:
         binding.rests.append(scope.branch)
 
         def lines() -> list[str]:
-            tree = binding.tree(scope.branch)
+            tree = binding.tree(scope.branch, inherited=False)
             if tree is None:
                 return []
             var = binding.var

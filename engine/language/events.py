@@ -310,6 +310,8 @@ class _HalfCompiler:
                 path = compiler._first(mark)
                 compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
             binding = compiler.observe(var, name, scope, trace, code.ref is not None)
+            if code.ref is not None:
+                binding.comes_from(code.ref.binding, code.ref.path)
             binding.label = compiler.static_path(code.ref) + "[]"
             inner = scope.bind(**{name: compiler.named(binding), "position": Name(position)})
             with compiler.watching(binding, inner, rule.pos):

@@ -38,13 +38,14 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
     argument = node.get(word)
     source = compiler.expr.temp("s")
     observed = True
+    of = None
     if isinstance(argument, Map | Seq):
         val = compiler.node(argument, scope)
         compiler.out.add(f"{source} = {val.text}")
     else:
         code = compiler.expression(argument, scope)
         compiler.out.add(f"{source} = {compiler.expr.look(code, scope)}")
-        observed = len(compiler.expr.notes) > mark
+        observed, of = len(compiler.expr.notes) > mark, code.ref
     path = "None"
     if compiler.traced:
         path = compiler.expr.temp("q")
@@ -63,6 +64,8 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
             trace = f"p_{var}"
             compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
         binding = compiler.observe(var, names[0], scope, trace, observed)
+        if of is not None:
+            binding.comes_from(of.binding, of.path)
         if compiler.static:
             notes = compiler.expr.notes[mark:]
             binding.label = compiler.static_path(notes[0]) + "[]" if notes else names[0]

@@ -28,7 +28,8 @@ class Binding:
 
     ``var`` is its Python name, ``label`` what messages call it, ``trace`` Python code of its path in a traced run.
     ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and which switches it was
-    made in; ``covered``: some switch that always runs does the check in each of its cases.
+    made in; ``covered``: some switch that always runs does the check in each of its cases. ``source``: for the element
+    of a list, the object and the path of the list; ``elements``: the same from the other side.
     """
 
     var: str
@@ -41,16 +42,29 @@ class Binding:
     depth: int = 0
     covered: bool = False
     outer: frozenset[int] = frozenset()
+    source: tuple[Binding, Path] | None = None
+    elements: list[tuple[Path, Binding]] = field(default_factory=list)
+
+    def comes_from(self, list_of: Binding, path: Path) -> None:
+        """This is an element of the list at ``path``: both know what the other reads of it."""
+        self.source = (list_of, path)
+        list_of.elements.append((path, self))
 
     def read(self, path: Path, branch: Branch, whole: bool) -> None:
         """Note that ``path`` is read here; ``whole``: with all that is in it."""
         self.readings.append((path, branch, whole))
         self.switches.update(switch for switch, _ in branch)
 
-    def tree(self, branch: Branch) -> Tree | None:
-        """What is known of the object where ``branch`` runs; None when it is taken whole."""
+    def tree(self, branch: Branch, inherited: bool = True) -> Tree | None:
+        """What is known of the object where ``branch`` runs; None when it is taken whole.
+
+        ``inherited``: with what a filter or projection of the list it stands in looks at.
+        """
         root: Tree = {}
-        for path, where, whole in self.readings:
+        readings = self._of_elements()
+        if inherited and self.source is not None:
+            readings += self._of_source(*self.source)
+        for path, where, whole in readings:
             if not together(where, branch):
                 continue
             if not path:
@@ -69,6 +83,25 @@ class Binding:
                 else:
                     at.setdefault(path[-1], {})
         return _closed(root)
+
+    def _of_elements(self) -> list[tuple[Path, Branch, bool]]:
+        """Own readings, and those of the loops over lists whose elements are looked at here, too."""
+        found = list(self.readings)
+        for path, element in self.elements:
+            start = (*path, ELEMENT)
+            if any(each[: len(start)] == start for each, _, _ in self.readings):
+                found += [((*start, *below), where, whole) for below, where, whole in element._of_elements()]
+                if element.rests:
+                    found.append((start, (), True))
+        return found
+
+    def _of_source(self, list_of: Binding, path: Path) -> list[tuple[Path, Branch, bool]]:
+        start = (*path, ELEMENT)
+        return [
+            (each[len(start) :], where, whole)
+            for each, where, whole in list_of.readings
+            if len(each) > len(start) and each[: len(start)] == start
+        ]
 
     def rested(self, branch: Branch) -> bool:
         """Whether a ``$rest`` takes what is unread where ``branch`` runs."""

@@ -227,10 +227,10 @@ def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
 
 
 def native(target: dict[str, Any], word: str, found: dict[str, Any]) -> None:
-    """Put what ``$rest`` took under ``native.<word>``, beside what is there."""
+    """Put what ``$rest`` took under ``native.<word>``, beside what is there (objects inside objects, too)."""
     own = target.setdefault("native", {})
-    if word in own:
-        own[word].update(found)
+    if type(own.get(word)) is dict:
+        spread(own[word], found)
     else:
         own[word] = found
 
