@@ -49,9 +49,11 @@ def widen(base: Schema, alternatives: list[Schema], lost: Callable[[str], None])
 
 
 def types_of(schema: Schema) -> list[str]:
-    """The types a schema names, as a list."""
+    """The types a schema names, as a list; what is no name is not one."""
     named = schema.get("type")
-    return [named] if isinstance(named, str) else list(named or ())
+    if isinstance(named, list):
+        return [each for each in named if isinstance(each, str)]
+    return [named] if isinstance(named, str) else []
 
 
 def _either(a: Any, b: Any) -> Schema:

@@ -88,8 +88,9 @@ def nullable(node: Schema, lost: Callable[[str], None]) -> Schema:
     others = [each for each in alternatives if not _is_null(each)]
     if len(others) < len(alternatives):
         node = {**without(node, "anyOf"), "nullable": True}
-        if len(others) == 1 and isinstance(others[0], dict):
-            return merge(node, others[0], lost)
+        only = repair(others[0]) if len(others) == 1 else None
+        if isinstance(only, dict):
+            return merge(node, only, lost)
         if others:
             node["anyOf"] = others
     return node

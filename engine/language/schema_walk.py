@@ -100,7 +100,7 @@ class Walk:
                 break
             seen.add(ref)
             schema = merge(
-                without(schema, "$ref"), without(target, *_DEFINITIONS), self._lose_merged
+                without(schema, "$ref"), repair(without(target, *_DEFINITIONS)), self._lose_merged
             )
         if "$ref" in schema:
             self._lose("a $ref at the root that leads nowhere is left out")
@@ -146,7 +146,9 @@ class Walk:
         target = self._refs.resolve(ref) if isinstance(ref, str) else None
         if target is None or "$ref" in target:
             return schema
-        return merge(without(schema, "$ref"), without(target, *_DEFINITIONS), self._lose_merged)
+        return merge(
+            without(schema, "$ref"), repair(without(target, *_DEFINITIONS)), self._lose_merged
+        )
 
     def _merge_definitions(self, schema: Schema) -> Schema:
         """Definitions that are renamed move into the map of the new name; references follow."""
