@@ -205,9 +205,7 @@ class Compiler:
     ) -> Binding:
         """A new object under observation, made at this place."""
         outer = frozenset(switch for switch, _ in scope.branch)
-        return Binding(
-            var, label, trace=trace, checked=checked, depth=self.depth, outer=outer
-        )
+        return Binding(var, label, trace=trace, checked=checked, depth=self.depth, outer=outer)
 
     def named(self, binding: Binding) -> Name:
         """A name for an observed object, with a fast getter."""
@@ -504,7 +502,9 @@ class Compiler:
             word = item.value if isinstance(item, Scalar) else None
             name = scope.names.get(str(word))
             if name is None or name.ref is None:
-                self.problem(item.pos, f"$rest takes the name of an object{suggest(str(word), scope.names)}")
+                self.problem(
+                    item.pos, f"$rest takes the name of an object{suggest(str(word), scope.names)}"
+                )
             elif name.ref.path:
                 self._rest_below(item, name, target, scope)
             else:
@@ -519,7 +519,9 @@ class Compiler:
     def _spread(self, node: Node, target: str, scope: Scope) -> None:
         mark = len(self.expr.notes)
         code = self.expression(node, scope)
-        native = Code(f"_field({code.text}, 'native')", code.ref.down("native") if code.ref else None)
+        native = Code(
+            f"_field({code.text}, 'native')", code.ref.down("native") if code.ref else None
+        )
         own = Code(
             f"_field({native.text}, {self.library.word!r})",
             native.ref.down(self.library.word) if native.ref else None,
@@ -677,7 +679,9 @@ class Compiler:
 
                 def last(binding: Binding = binding) -> list[str]:
                     inner = binding.switches - binding.outer
-                    return [] if inner and binding.covered else self._check(binding, scope, body.pos)
+                    return (
+                        [] if inner and binding.covered else self._check(binding, scope, body.pos)
+                    )
 
                 self.out.late(last)
             self.out.add(f"return {result}")

@@ -53,7 +53,10 @@ def check_keys(compiler: Compiler, node: Map) -> str | None:
             owner = f"{chosen[0]}" if chosen else "a map without a directive"
             compiler.problem(pos, f"{word} does not belong to {owner}")
         else:
-            compiler.problem(pos, f"unknown directive {word}{suggest(word, {*DIRECTIVES, *EVERYWHERE, *_MODIFIERS})}")
+            compiler.problem(
+                pos,
+                f"unknown directive {word}{suggest(word, {*DIRECTIVES, *EVERYWHERE, *_MODIFIERS})}",
+            )
     if directive is None:
         return None
     for need in sorted(directive.needs):
@@ -308,9 +311,7 @@ def _merge(compiler: Compiler, node: Map, scope: Scope) -> Val:
     return _together(compiler, node, scope, "$merge", "{}", "{0}.update({1})")
 
 
-def _together(
-    compiler: Compiler, node: Map, scope: Scope, word: str, start: str, add: str
-) -> Val:
+def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str, add: str) -> Val:
     pieces = node.get(word)
     if not isinstance(pieces, Seq):
         compiler.problem(node.pos, f"{word} takes a list")
@@ -388,7 +389,9 @@ def _extends(compiler: Compiler, node: Map, scope: Scope) -> Val:
         known = suggest(name, compiler.library.fragments)
         compiler.problem(node.pos, f"unknown fragment {name}{known}")
         return NOTHING
-    own = {key.value: value for key, value in node.entries if key.value not in ("$extends", "$when")}
+    own = {
+        key.value: value for key, value in node.entries if key.value not in ("$extends", "$when")
+    }
     merged = [(key, own.pop(key.value, value)) for key, value in base.entries]
     merged += [(key, own[key.value]) for key, _ in node.entries if key.value in own]
     return compiler.map(Map(node.pos, tuple(merged)), scope)
@@ -492,7 +495,9 @@ def _clamp(compiler: Compiler, node: Map, scope: Scope) -> Val:
             said = f"'changed from ' + _shown({value}) + ' to ' + _shown({result})"
             if words:
                 said = f"{said} + {': ' + words!r}"
-            compiler.lose(node.pos, "clamped", words or "changed to the nearest legal value", mark, said)
+            compiler.lose(
+                node.pos, "clamped", words or "changed to the nearest legal value", mark, said
+            )
             if compiler.traced:
                 number = compiler.rule(node.pos, "note", "")
                 compiler.out.add(f"T.note({number}, 'clamp'{compiler.paths(mark)})")
@@ -566,7 +571,11 @@ DIRECTIVES: dict[str, Directive] = {
     "$scan": Directive(
         scan, LOOP | {"$state", "$set", "$append", "$then", "$last"}, frozenset({"$as", "$state"})
     ),
-    "$map": Directive(mapped, frozenset({"$as", "$key", "$item", "$if", "$empty"}), frozenset({"$as", "$key", "$item"})),
+    "$map": Directive(
+        mapped,
+        frozenset({"$as", "$key", "$item", "$if", "$empty"}),
+        frozenset({"$as", "$key", "$item"}),
+    ),
     "$switch": Directive(_choice, frozenset({"$cases", "$else"}), frozenset({"$cases"})),
     "$first": Directive(_first),
     "$lookup": Directive(_lookup, frozenset({"$table", "$bands", "$else"})),

@@ -28,9 +28,7 @@ def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
     raise MappingError(problems)
 
 
-def _collect(
-    node: Map, schema: dict[str, Any], errors: list[Any], problems: list[str]
-) -> None:
+def _collect(node: Map, schema: dict[str, Any], errors: list[Any], problems: list[str]) -> None:
     for error in errors:
         children = error.child_errors
         if children and error.code not in (0x91, 0x92, 0x93, 0x94):

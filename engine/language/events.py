@@ -165,7 +165,9 @@ class _HalfCompiler:
             compiler.problem(self.node.pos, "a half of a stream is a map with events")
         for key, _ in self.node.entries:
             if key.value not in HALF_KEYS:
-                compiler.problem(key.pos, f"unknown key {key.value}{suggest(str(key.value), HALF_KEYS)}")
+                compiler.problem(
+                    key.pos, f"unknown key {key.value}{suggest(str(key.value), HALF_KEYS)}"
+                )
         rules = self._rules("events")
         handlers: dict[str, str] = {}
         for value in dict.fromkeys(value for rule in rules for value in self._values(rule)):
@@ -217,7 +219,9 @@ class _HalfCompiler:
         compiler.out = Lines()
         root = self.roots.document
         ignored = self.node.get("ignore")
-        kept = compiler.expr.keep(frozenset(plain(ignored)) if ignored is not None else frozenset(), "in")
+        kept = compiler.expr.keep(
+            frozenset(plain(ignored)) if ignored is not None else frozenset(), "in"
+        )
         table = "{" + ", ".join(f"{value!r}: {name}" for value, name in handlers.items()) + "}"
         binding = compiler.observe(root, "", Scope({}), "''" if self.traced else "None", False)
         number = compiler.rule(self.node.pos, "unread", "no rule takes this event")
@@ -228,7 +232,9 @@ class _HalfCompiler:
             if dispatch is not None:
                 kind = compiler.expr.look(compiler.expression(dispatch, scope), scope)
             compiler.out.add(f"kind = {kind}")
-            compiler.out.add("taken = HANDLERS.get(kind, on_other) if type(kind) is str else on_other")
+            compiler.out.add(
+                "taken = HANDLERS.get(kind, on_other) if type(kind) is str else on_other"
+            )
             call = f"taken({root}, {self.parameters})"
             with compiler.out.indented(f"if not {call} and kind not in {kept}:"):
                 compiler.out.add(f"L.append({number})")

@@ -57,7 +57,11 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
     var = compiler.expr.temp(f"x_{names[0]}_")
     position = compiler.expr.temp("i")
     counted = len(names) > 1 or compiler.traced
-    head = f"for {position}, {var} in enumerate({source} or ()):" if counted else f"for {var} in {source} or ():"
+    head = (
+        f"for {position}, {var} in enumerate({source} or ()):"
+        if counted
+        else f"for {var} in {source} or ():"
+    )
     with compiler.nested(head):
         trace = "None"
         if compiler.traced:
@@ -141,7 +145,9 @@ def _join(compiler: Compiler, node: Node, scope: Scope, result: str) -> None:
         return
     for key in node.keys():
         if key not in ("same", "concat", "on-conflict", "when"):
-            compiler.problem(node.pos, f"$join has no {key}; it takes same, concat, when, on-conflict")
+            compiler.problem(
+                node.pos, f"$join has no {key}; it takes same, concat, when, on-conflict"
+            )
     data = {key.value: plain(value) for key, value in node.entries if key.value != "when"}
     same, concat = (_listed(data.get(word)) for word in ("same", "concat"))
     strict = data.get("on-conflict") == "break"
@@ -197,7 +203,9 @@ def _start(compiler: Compiler, start: Map, scope: Scope) -> str:
     pairs = []
     for key, value in start.entries:
         val = compiler.node(value, scope)
-        pairs.append(f"{key.value!r}: {compiler.written(val, compiler.stable(val)) if val.null else val.text}")
+        pairs.append(
+            f"{key.value!r}: {compiler.written(val, compiler.stable(val)) if val.null else val.text}"
+        )
     return f"{{{', '.join(pairs)}}}"
 
 

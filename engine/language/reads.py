@@ -90,7 +90,10 @@ class Binding:
         for path, element in self.elements:
             start = (*path, ELEMENT)
             if any(each[: len(start)] == start for each, _, _ in self.readings):
-                found += [((*start, *below), where, whole) for below, where, whole in element._of_elements()]
+                found += [
+                    ((*start, *below), where, whole)
+                    for below, where, whole in element._of_elements()
+                ]
                 if element.rests:
                     found.append((start, (), True))
         return found

@@ -135,7 +135,9 @@ def _ordered(one: Any, other: Any) -> bool:
     if isinstance(one, text) and isinstance(other, text):
         return True
     if isinstance(one, (int, float, str)) and isinstance(other, (int, float, str)):
-        raise jmespath.exceptions.JMESPathTypeError("comparison", one, type(one).__name__, ["number"])
+        raise jmespath.exceptions.JMESPathTypeError(
+            "comparison", one, type(one).__name__, ["number"]
+        )
     return False
 
 

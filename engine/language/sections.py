@@ -152,5 +152,3 @@ def _told(error: BaseException) -> str:
     """An evaluation error without the value it was about."""
     name = getattr(error, "function_name", None) or getattr(error, "name", None)
     return f"wrong type for {name}()" if name else type(error).__name__
-
-

@@ -41,5 +41,3 @@ def _put(value: Any, fragments: dict[str, Any], inside: tuple[str, ...]) -> Any:
         names = {"$let": given} if given else {}
         return {**rest, **names, **body}
     return {key: _put(each, fragments, inside) for key, each in value.items()}
-
-
