@@ -287,15 +287,23 @@ class Compiler:
                 tests.append(f"_more({var}, {key!r}, {kept})")
         return " or ".join(tests)
 
-    def rest_lines(self, binding: Binding, target: str, scope: Scope, pos: Pos) -> None:
+    def rest_lines(self, name: Name, target: str, scope: Scope, pos: Pos) -> None:
         """``$rest``: what nothing reads of an object goes to ``native.<word>`` of ``target``."""
-        binding.rests.append(scope.branch)
+        assert name.ref is not None
+        binding, path = name.ref.binding, name.ref.path
+        if path:
+            binding.taken.append((path, scope.branch))
+        else:
+            binding.rests.append(scope.branch)
 
         def lines() -> list[str]:
-            tree = binding.tree(scope.branch, inherited=False)
+            if path:
+                tree = binding.below(path, scope.branch)
+            else:
+                tree = binding.tree(scope.branch, inherited=False)
             if tree is None:
                 return []
-            var = binding.var
+            var = name.code
             keys = self.expr.keep(frozenset(tree), "keys")
             kept = self.expr.keep(tree, "tree")
             temp = self.expr.temp("n")
@@ -308,8 +316,9 @@ class Compiler:
             if self.traced:
                 number = self.rule(pos, "note", "")
                 native = f"{target}['native'][{self.library.word!r}]"
-                found.append(f"        T.taken({temp}, {binding.trace}, {number})")
-                found.append(f"        T.taken({native}, {binding.trace}, {number})")
+                where = self.path(name.ref)
+                found.append(f"        T.taken({temp}, {where}, {number})")
+                found.append(f"        T.taken({native}, {where}, {number})")
             return found
 
         self.out.late(lines)
@@ -505,16 +514,8 @@ class Compiler:
                 self.problem(
                     item.pos, f"$rest takes the name of an object{suggest(str(word), scope.names)}"
                 )
-            elif name.ref.path:
-                self._rest_below(item, name, target, scope)
             else:
-                self.rest_lines(name.ref.binding, target, scope, item.pos)
-
-    def _rest_below(self, item: Node, name: Name, target: str, scope: Scope) -> None:
-        self.problem(
-            item.pos,
-            "$rest takes the name of a root or of an element; what is inside it is taken along",
-        )
+                self.rest_lines(name, target, scope, item.pos)
 
     def _spread(self, node: Node, target: str, scope: Scope) -> None:
         mark = len(self.expr.notes)

@@ -29,13 +29,15 @@ class Binding:
     ``var`` is its Python name, ``label`` what messages call it, ``trace`` Python code of its path in a traced run.
     ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and which switches it was
     made in; ``covered``: some switch that always runs does the check in each of its cases. ``source``: for the element
-    of a list, the object and the path of the list; ``elements``: the same from the other side.
+    of a list, the object and the path of the list; ``elements``: the same from the other side. ``taken``: the objects
+    inside whose rest a ``$rest`` of their own takes.
     """
 
     var: str
     label: str
     readings: list[tuple[Path, Branch, bool]] = field(default_factory=list)
     rests: list[Branch] = field(default_factory=list)
+    taken: list[tuple[Path, Branch]] = field(default_factory=list)
     switches: set[int] = field(default_factory=set)
     trace: str = "None"
     checked: bool = True
@@ -82,7 +84,21 @@ class Binding:
                     at[path[-1]] = None
                 else:
                     at.setdefault(path[-1], {})
-        return _closed(root)
+        known = _closed(root)
+        for path, where in self.taken:
+            if together(where, branch):
+                _take(known, path)
+        return known
+
+    def below(self, path: Path, branch: Branch) -> Tree | None:
+        """What is known of the object at ``path``, where a ``$rest`` of its own asks."""
+        inner = Binding(self.var, self.label)
+        inner.readings = [
+            (each[len(path) :], where, whole)
+            for each, where, whole in self.readings
+            if each[: len(path)] == path and (len(each) > len(path) or whole)
+        ]
+        return inner.tree(branch)
 
     def _of_elements(self) -> list[tuple[Path, Branch, bool]]:
         """Own readings, and those of the loops over lists whose elements are looked at here, too."""
@@ -114,3 +130,14 @@ class Binding:
 def _closed(tree: Tree) -> Tree:
     """Keys that are only looked at, with nothing known below them, count as taken whole."""
     return {key: _closed(below) if below else None for key, below in tree.items()}
+
+
+def _take(tree: Tree, path: Path) -> None:
+    """What is at ``path`` is all known."""
+    at = tree
+    for key in path[:-1]:
+        below = at.setdefault(key, {})
+        if below is None:
+            return
+        at = below
+    at[path[-1]] = None
