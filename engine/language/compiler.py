@@ -437,7 +437,11 @@ class Compiler:
             val = self.node(node, scope)
             text = self.written(val, self.stable(val)) if val.null else val.text
             self.out.add(f"{var} = {text}")
-            return Name(var, trace="None")
+            made = "None"
+            if self.traced:
+                made = f"p_{var}"
+                self.out.add(f"{made} = T.value({var}, None)")
+            return self.named(self.observe(var, label, scope, made, checked=False))
         code = self.expression(node, scope)
         if code.ref is not None:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
