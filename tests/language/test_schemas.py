@@ -599,8 +599,9 @@ def count(value: Any) -> int:
         given_property({"enum": [str(n) for n in range(50_000)]}),
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
         {"$ref": "#"},
+        given_property({"$ref": "#/properties/x"}),
     ],
-    ids=["double", "multiply", "deep", "deeper", "loops", "allOf", "large", "circle", "self"],
+    ids=["double", "many", "deep", "deeper", "loops", "allOf", "large", "circle", "self", "own"],
 )  # fmt: skip
 def test_a_hostile_schema_costs_bounded_space(profile: str, schema: Schema) -> None:
     result = PROFILES[profile].rewrite(schema)[0]
@@ -615,7 +616,7 @@ def test_a_profile_that_takes_everything_leaves_a_large_schema_alone() -> None:
 
 NAMES = st.sampled_from(["a", "b", "type", "format", "items"])
 TYPES = st.sampled_from(["string", "integer", "number", "boolean", "array", "object", "null"])
-JUNK = st.sampled_from([None, 5, "x", [], {}, [5], [None]])
+JUNK: st.SearchStrategy[Any] = st.sampled_from([None, 5, "x", [], {}, [5], [None]])
 LEAVES = st.fixed_dictionaries(
     {},
     optional={
