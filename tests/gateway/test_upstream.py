@@ -129,9 +129,7 @@ def test_cancelling_in_mid_stream_closes_the_connection_at_once() -> None:
     async def main() -> None:
         async with upstream(streams(b"hello", hang=True)) as wire:
             transport = AiohttpTransport()
-            response = await transport.handle_async_request(
-                prepare(wire.url, {}, b"{}", CALM)
-            )
+            response = await transport.handle_async_request(prepare(wire.url, {}, b"{}", CALM))
             async for chunk in chunks(response):
                 assert chunk == b"hello"
                 break
@@ -240,4 +238,3 @@ def test_a_certificate_that_is_trusted_is_taken(tls: ssl.SSLContext, authority: 
                 await transport.aclose()
 
     assert asyncio.run(main()) == b'{"ok": 1}'
-

@@ -28,7 +28,7 @@ class Heard:
 
 @dataclass
 class Wire:
-    """The running upstream. ``connections`` counts those accepted, ``left`` those that the caller closed."""
+    """The running upstream. ``left`` is set when the caller closes its connection."""
 
     url: str = ""
     heard: list[Heard] = field(default_factory=list)
@@ -102,7 +102,11 @@ def answers(
 ) -> Script:
     """A document with its length."""
     data = json.dumps(body).encode() if raw is None else raw
-    lines = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
+    lines = {
+        "content-type": "application/json",
+        "content-length": str(len(data)),
+        **(headers or {}),
+    }
 
     async def script(heard: Heard, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(status, lines) + data)
