@@ -199,7 +199,11 @@ class Translator:
         write_ctx["limits"] = self._limits(upstream, who, plan.model)
 
         def canonical() -> Body:
-            result, _ = reading.run()
+            try:
+                result, _ = reading.run()
+            except Refusal:
+                # reading the request itself says what is wrong with it; an answer may come without one
+                return {}
             return result if isinstance(result, dict) else {}
 
         plan.data.update(plan_data(client, upstream, body, write_ctx, canonical))

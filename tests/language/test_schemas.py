@@ -41,7 +41,7 @@ def losses(profile: str, schema: Any) -> list[str]:
     ("profile", "schema", "result"),
     [
         ("claude-strict", {"oneOf": [{"type": "string"}]}, {"anyOf": [{"type": "string"}]}),
-        ("claude-strict", {"type": "string", "enum": ["a"]}, {"enum": ["a"]}),
+        ("claude-strict", {"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["a"]}),
         (
             "claude-strict",
             {"enum": [{"a": 1}], "type": "object", "additionalProperties": False},
