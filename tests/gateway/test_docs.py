@@ -1,0 +1,57 @@
+"""The manual and the example say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from engine.gateway import config, manual
+from engine.gateway.context import Context
+from engine.gateway.failures import Classes
+from engine.gateway.schema import keys
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_configuration_manual_has_every_key_as_the_schema_has_it() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert manual.renewed(text) == text
+
+
+def test_every_key_has_a_meaning() -> None:
+    assert [
+        key.path
+        for key in keys()
+        if not key.meta and not key.path.startswith("credentials[].models[]")
+    ] == []
+
+
+def test_every_key_of_the_schema_is_read() -> None:
+    """A key that is parsed and unused is a defect."""
+    code = (ROOT / "engine" / "gateway" / "config.py").read_text()
+    names = {part.rstrip("[]") for key in keys() for part in key.path.split(".")}
+    cooldowns = {name for name in names if name.startswith("cooldown-")}
+    assert [n for n in sorted(names - cooldowns) if f'"{n}"' not in code] == []
+
+
+def test_the_example_works_as_it_is_and_switches_real_providers_on() -> None:
+    path = ROOT / "config.example.yaml"
+    keyless = config.load(path, {})
+    assert [c.name for c in keyless.credentials if not c.disabled] == ["demo"]
+    assert (keyless.host, keyless.port, keyless.api_keys) == ("127.0.0.1", 8317, ())
+    keyed = config.load(path, {"ANTHROPIC_API_KEY": "a", "OPENAI_API_KEY": "b"})
+    assert not any(c.disabled for c in keyed.credentials)
+
+
+def test_the_operations_manual_names_every_field_of_the_log() -> None:
+    context = Context("GET", "/", "c", key="k", format="f", model="m", stream=True, provider="p")
+    context.credential = context.upstream_model = context.upstream_request_id = "x"
+    context.attempts = context.status = context.losses = 1
+    context.error, context.usage = "e", {"input": 1, "output": 1}
+    text = (ROOT / "docs" / "operations.md").read_text()
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    assert set(context.record()) <= named
+
+
+def test_the_shipped_error_classes_hold() -> None:
+    assert Classes.load()
