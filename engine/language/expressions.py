@@ -15,7 +15,7 @@ from typing import Any
 import jmespath.exceptions
 import jmespath.parser
 
-from engine.language.functions import FUNCTIONS, STOCK, stock
+from engine.language.functions import FUNCTIONS, STOCK, Function, stock
 from engine.language.reads import ELEMENT
 from engine.language.scope import Ref, Scope
 from engine.language.source import suggest
@@ -23,6 +23,7 @@ from engine.language.source import suggest
 Ast = dict[str, Any]
 
 _ORDER = {"lt": "_lt", "lte": "_lte", "gt": "_gt", "gte": "_gte"}
+_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 class ExpressionError(Exception):
@@ -39,7 +40,8 @@ class Code:
     """A Python expression, the path it reads, and what is known of its value.
 
     ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None.
+    ``never_null``: never None. ``test``: Python code that is true where JMESPath calls the value true, when
+    there is a shorter one than the general.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Code:
     getter: str | None = None
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
+    test: str | None = None
 
 
 def parse(text: str) -> Ast:
@@ -63,6 +66,20 @@ def parse(text: str) -> Ast:
     except jmespath.exceptions.ParseError as error:
         token = error.token_value or "the end"
         raise ExpressionError(f"not an expression at {token!r}", error.lex_position) from None
+
+
+_PATHS = frozenset(
+    "subexpression index_expression projection filter_projection value_projection flatten".split()
+)
+
+
+def _negated_whole(ast: Ast) -> Ast:
+    """``!a.b`` as ``!(a.b)``: the parser reads ``(!a).b``, which is always null and never meant."""
+    children = [_negated_whole(each) if type(each) is dict else each for each in ast["children"]]
+    if ast["type"] in _PATHS and children[0]["type"] == "not_expression":
+        path = {**ast, "children": [*children[0]["children"], *children[1:]]}
+        return {**children[0], "children": [path]}
+    return {**ast, "children": children}
 
 
 def constant(value: Any) -> str:
@@ -107,28 +124,38 @@ class Expressions:
     def truth(self, code: Code, scope: Scope) -> str:
         """Python code that is true where JMESPath calls the value true."""
         text = self.look(code, scope)
-        return text if code.boolean else f"_true({text})"
+        return code.test or self._true(text, code.boolean)
+
+    def _true(self, text: str, boolean: bool) -> str:
+        # everything empty is false in both languages, but a zero only in Python
+        if boolean:
+            return text
+        if text.isidentifier():
+            return f"({text} or ({text} == 0 and {text} is not False))"
+        temp = self.temp()
+        return f"(({temp} := {text}) or ({temp} == 0 and {temp} is not False))"
 
     # ---------------------------------------------------------------- nodes
 
     def expression(self, text: str, scope: Scope) -> Code:
         """Compile one expression that starts from the names of ``scope``."""
-        return self.node(parse(text), scope, None, True)
+        return self.node(_negated_whole(parse(text)), scope, None)
 
     def search(self, text: str) -> str:
         """Compile an expression over one document named ``doc``: the form of the compliance cases."""
-        code = self.node(parse(text), Scope({}), Code("doc", simple=True), False)
+        code = self.node(parse(text), Scope({}), Code("doc", simple=True))
         return code.text
 
-    def node(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def node(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         """Code of one AST node. ``current`` None: names are looked up in the scope.
 
-        ``inline``: assignment expressions are allowed here (not inside comprehensions and lambdas).
+        Values used twice are bound by assignment expressions. Python forbids these in what a comprehension iterates
+        over, so that is always a name bound before.
         """
         method = getattr(self, f"_{ast['type']}")
-        return method(ast, scope, current, inline)  # type: ignore[no-any-return]
+        return method(ast, scope, current)  # type: ignore[no-any-return]
 
-    def _field(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _field(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         key = ast["value"]
         if current is None:
             name = scope.names.get(key)
@@ -144,179 +171,206 @@ class Expressions:
             return Code(f"{current.text}[{key!r}]", ref, True)
         if current.getter:
             return Code(f"{current.getter}({key!r})", ref, True)
-        if inline and not current.simple:
-            temp = self.temp()
-            return Code(
-                f"({temp}.get({key!r}) if type({temp} := {current.text}) is dict else None)", ref
-            )
-        if inline and current.text.isidentifier():
-            return Code(
-                f"({current.text}.get({key!r}) if type({current.text}) is dict else None)", ref
-            )
-        if inline:
-            temp = self.temp()
-            return Code(
-                f"({temp}.get({key!r}) if type({temp} := {current.text}) is dict else None)", ref
-            )
-        return Code(f"_field({current.text}, {key!r})", ref)
+        value, bound = self._bound(current.text)
+        return Code(f"({value}.get({key!r}) if type({bound}) is dict else None)", ref)
 
-    def _subexpression(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _bound(self, text: str) -> tuple[str, str]:
+        """A name for a value, and the code that binds it, to be evaluated first."""
+        if text.isidentifier():
+            return text, text
+        temp = self.temp()
+        return temp, f"{temp} := {text}"
+
+    def _subexpression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         code = current
         for child in ast["children"]:
-            code = self.node(child, scope, code, inline)
+            code = self.node(child, scope, code)
         assert code is not None
         return code
 
     _index_expression = _subexpression
 
-    def _index(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        value = self._here(current)
-        ref = value.ref.down(ELEMENT) if value.ref else None
-        return Code(f"_index({value.text}, {ast['value']!r})", ref)
+    def _index(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        source = self._here(current)
+        ref = source.ref.down(ELEMENT) if source.ref else None
+        position = ast["value"]
+        if position not in (0, -1):
+            return Code(f"_index({source.text}, {position!r})", ref)
+        value, bound = self._bound(source.text)
+        return Code(f"({value}[{position}] if type({bound}) is list and {value} else None)", ref)
 
-    def _slice(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _slice(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         value = self._here(current)
         if ast["children"][2] == 0:
             raise ExpressionError("the step of a slice must not be 0")
         parts = ", ".join("None" if part is None else repr(part) for part in ast["children"])
         return Code(f"_slice({value.text}, {parts})", value.ref)
 
-    def _projection(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _projection(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
-        source = self.node(left, scope, current, False)
+        source = self.node(left, scope, current)
         if right["type"] == "identity":
             return Code(f"_present({source.text})", source.ref)
-        return self._project("_project", source, right, scope)
+        return self._project(source, right, scope)
 
-    def _value_projection(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _value_projection(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
-        source = self.node(left, scope, current, False)
+        source = self.node(left, scope, current)
         values = Code(f"_values({self.look(source, scope)})", self._whole(source, scope))
-        return self._project("_project", values, right, scope)
+        return self._project(values, right, scope)
 
-    def _filter_projection(
-        self, ast: Ast, scope: Scope, current: Code | None, inline: bool
-    ) -> Code:
+    def _filter_projection(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right, condition = ast["children"]
-        source = self.node(left, scope, current, False)
-        name, element = self._element(source)
-        test = self.truth(self.node(condition, scope, element, False), scope)
-        kept = Code(f"_filter({source.text}, lambda {name}: {test})", source.ref)
-        if right["type"] == "identity":
-            return kept
-        return self._project("_project", kept, right, scope)
+        source = self.node(left, scope, current)
+        return self._project(source, right, scope, condition)
 
-    def _project(self, helper: str, source: Code, right: Ast, scope: Scope) -> Code:
-        self.look(source, scope)
-        name, element = self._element(source)
-        body = self.node(right, scope, element, False)
-        text = f"{helper}({source.text}, lambda {name}: {body.text})"
-        return Code(text, body.ref)
-
-    def _element(self, source: Code) -> tuple[str, Code]:
+    def _project(
+        self, source: Code, right: Ast, scope: Scope, condition: Ast | None = None
+    ) -> Code:
+        """The results over a list that are not null, of the elements that pass; null for what is no list."""
         name = self.temp("e")
-        return name, Code(name, source.ref.down(ELEMENT) if source.ref else None, True)
+        element = Code(name, source.ref.down(ELEMENT) if source.ref else None, True)
+        test = ""
+        if condition is not None:
+            test = f" if {name} is not None and {self.truth(self.node(condition, scope, element), scope)}"
+        value, bound = self._bound(source.text)
+        if right["type"] == "identity":
+            return Code(
+                f"([{name} for {name} in {value}{test}] if type({bound}) is list else None)",
+                source.ref,
+            )
+        self.look(source, scope)
+        body = self.node(right, scope, element)
+        result = self.temp()
+        present = f"{' and' if test else ' if'} ({result} := {body.text}) is not None"
+        text = f"[{result} for {name} in {value}{test}{present}]"
+        return Code(f"({text} if type({bound}) is list else None)", body.ref)
 
-    def _flatten(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        source = self.node(ast["children"][0], scope, current, False)
+    def _flatten(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        source = self.node(ast["children"][0], scope, current)
         # an element of the flattened list may be an element of an element: taken whole
         return Code(f"_flatten({self.take(source, scope)})")
 
-    def _comparator(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        left, right = (self.node(child, scope, current, inline) for child in ast["children"])
+    def _comparator(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        left, right = (self.node(child, scope, current) for child in ast["children"])
         operator = ast["value"]
         one, other = self.take(left, scope), self.take(right, scope)
         if operator in _ORDER:
-            return Code(f"{_ORDER[operator]}({one}, {other})")
-        plain = any(
-            child["type"] == "literal" and isinstance(child["value"], str | None)
-            for child in ast["children"]
-        )
-        if plain:
-            sign = "==" if operator == "eq" else "!="
-            if one == "None" or other == "None":
-                sign = "is" if operator == "eq" else "is not"
-            return Code(f"({one} {sign} {other})", boolean=True, never_null=True)
-        negation = "" if operator == "eq" else "not "
-        return Code(f"({negation}_eq({one}, {other}))", boolean=True, never_null=True)
+            text = self._ordered(operator, ast["children"][1], one, other)
+            return Code(text, test=text)
+        equal = self._equal(ast["children"], one, other, operator == "eq")
+        return Code(equal, boolean=True, never_null=True)
 
-    def _or_expression(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        return self._either(ast, scope, current, inline, "or", "_or")
+    def _ordered(self, operator: str, right: Ast, one: str, other: str) -> str:
+        """An order; quick for a number against a literal."""
+        if right["type"] != "literal" or type(right["value"]) not in (int, float):
+            return f"{_ORDER[operator]}({one}, {other})"
+        value, bound = self._bound(one)
+        general = f"{_ORDER[operator]}({value}, {other})"
+        return f"({value} {_SIGNS[operator]} {other} if type({bound}) is int else {general})"
 
-    def _and_expression(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        return self._either(ast, scope, current, inline, "and", "_and")
+    def _equal(self, children: list[Ast], one: str, other: str, positive: bool) -> str:
+        """Equality as Python's where that is the same: true is not 1 in JSON."""
+        sign = "==" if positive else "!="
+        known = [child["value"] for child in children if child["type"] == "literal"]
+        if any(value is None for value in known):
+            return f"({one} {'is' if positive else 'is not'} {other})"
+        if any(isinstance(value, str | list | dict) for value in known):
+            return f"({one} {sign} {other})"
+        return f"({'' if positive else 'not '}_eq({one}, {other}))"
 
-    def _either(
-        self, ast: Ast, scope: Scope, current: Code | None, inline: bool, word: str, helper: str
-    ) -> Code:
-        left, right = (self.node(child, scope, current, inline) for child in ast["children"])
-        if left.boolean and right.boolean:
-            return Code(f"({left.text} {word} {right.text})", boolean=True, never_null=True)
-        one, other = self._note(left, scope, True), self._note(right, scope, True)
-        return Code(f"{helper}({one}, lambda: {other})")
+    def _or_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        left, right = (self.node(child, scope, current) for child in ast["children"])
+        one, other = self.take(left, scope), self.take(right, scope)
+        test = f"({self._tested(left)} or {self._tested(right)})"
+        if left.boolean:
+            return Code(f"({one} or {other})", None, False, right.boolean, test=test)
+        value, bound = self._bound(one)
+        held = f"({bound}) or ({value} == 0 and {value} is not False)"
+        return Code(f"({value} if {held} else {other})", test=test)
 
-    def _not_expression(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
-        code = self.node(ast["children"][0], scope, current, inline)
+    def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        left, right = (self.node(child, scope, current) for child in ast["children"])
+        one, other = self.take(left, scope), self.take(right, scope)
+        test = f"({self._tested(left)} and {self._tested(right)})"
+        if left.boolean:
+            return Code(f"({one} and {other})", None, False, right.boolean, test=test)
+        value, bound = self._bound(one)
+        held = f"({bound}) or ({value} == 0 and {value} is not False)"
+        return Code(f"({other} if {held} else {value})", test=test)
+
+    def _tested(self, code: Code) -> str:
+        return code.test or self._true(code.text, code.boolean)
+
+    def _not_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        code = self.node(ast["children"][0], scope, current)
         return Code(f"(not {self.truth(code, scope)})", boolean=True, never_null=True)
 
-    def _multi_select_list(
-        self, ast: Ast, scope: Scope, current: Code | None, inline: bool
-    ) -> Code:
-        def build(value: Code | None, inner: bool) -> str:
-            items = [self.node(child, scope, value, inner) for child in ast["children"]]
+    def _multi_select_list(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        def build(value: Code | None) -> str:
+            items = [self.node(child, scope, value) for child in ast["children"]]
             return f"[{', '.join(self.take(item, scope) for item in items)}]"
 
-        return self._select(build, scope, current, inline)
+        return self._select(build, scope, current)
 
-    def _multi_select_dict(
-        self, ast: Ast, scope: Scope, current: Code | None, inline: bool
-    ) -> Code:
-        def build(value: Code | None, inner: bool) -> str:
+    def _multi_select_dict(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        def build(value: Code | None) -> str:
             pairs = [
-                (child["value"], self.node(child["children"][0], scope, value, inner))
+                (child["value"], self.node(child["children"][0], scope, value))
                 for child in ast["children"]
             ]
             body = ", ".join(f"{key!r}: {self.take(code, scope)}" for key, code in pairs)
             return f"{{{body}}}"
 
-        return self._select(build, scope, current, inline)
+        return self._select(build, scope, current)
 
     def _select(
-        self,
-        build: Callable[[Code | None, bool], str],
-        scope: Scope,
-        current: Code | None,
-        inline: bool,
+        self, build: Callable[[Code | None], str], scope: Scope, current: Code | None
     ) -> Code:
         if current is None:
-            return Code(build(None, inline), never_null=True)
-        name = self.temp("s")
-        value = Code(name, current.ref, True, keys=current.keys)
-        self.look(current, scope)
-        return Code(f"_unless_null({current.text}, lambda {name}: {build(value, False)})")
+            return Code(build(None), never_null=True)
+        value, bound = self._bound(self.look(current, scope))
+        inner = Code(value, current.ref, True, keys=current.keys)
+        return Code(f"({build(inner)} if ({bound}) is not None else None)")
 
-    def _pipe(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _pipe(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
-        source = self.node(left, scope, current, False)
-        name = self.temp("s")
-        body = self.node(right, scope, Code(name, source.ref, True, keys=source.keys), False)
+        source = self.node(left, scope, current)
+        value, bound = self._bound(source.text)
+        body = self.node(right, scope, Code(value, source.ref, True, keys=source.keys))
         self.look(source, scope)
-        return Code(f"(lambda {name}: {body.text})({source.text})", body.ref)
+        text = body.text if value == bound else f"(({bound}), {body.text})[1]"
+        return Code(text, body.ref)
 
-    def _function_expression(
-        self, ast: Ast, scope: Scope, current: Code | None, inline: bool
-    ) -> Code:
+    def _function_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         name = ast["value"]
-        arguments = [self.node(child, scope, current, False) for child in ast["children"]]
+        arguments = [self.node(child, scope, current) for child in ast["children"]]
         texts = [self.take(argument, scope) for argument in arguments]
         own = FUNCTIONS.get(name)
         if own is not None:
             self._arity(name, len(texts), own.min_args, own.max_args)
-            return Code(f"{self._callable(name, own.call)}({', '.join(texts)})")
+            return self._own(own, arguments, texts)
         if name not in STOCK:
             known = {*FUNCTIONS, *STOCK}
             raise ExpressionError(f"unknown function {name}(){suggest(name, known)}")
+        if name == "not_null" and texts:
+            text = texts[-1]
+            for each in reversed(texts[:-1]):
+                value, bound = self._bound(each)
+                text = f"({value} if ({bound}) is not None else {text})"
+            return Code(text, never_null=arguments[-1].never_null)
         return Code(f"{self._callable(name, stock(name))}({', '.join(texts)})")
+
+    def _own(self, own: Function, arguments: list[Code], texts: list[str]) -> Code:
+        """A call of a function of the language: inline, or without a call for null, where that is the same."""
+        if own.inline is not None:
+            return Code(own.inline.format(*texts), boolean=own.boolean, never_null=own.boolean)
+        call = self._callable(own.name, own.quick if len(texts) == own.max_args else own.call)
+        if own.takes_null or own.kinds[0] == "any" or arguments[0].never_null:
+            return Code(f"{call}({', '.join(texts)})")
+        value, bound = self._bound(texts[0])
+        rest = "".join(f", {text}" for text in texts[1:])
+        return Code(f"({call}({value}{rest}) if ({bound}) is not None else None)")
 
     def _arity(self, name: str, given: int, least: int, most: int | None) -> None:
         if given < least or (most is not None and given > most):
@@ -324,15 +378,18 @@ class Expressions:
             raise ExpressionError(f"{name}() takes {wanted} arguments, not {given}")
 
     def _callable(self, name: str, call: Callable[..., Any]) -> str:
-        self.constants[f"_f_{name}"] = call
-        return f"_f_{name}"
+        word = f"_f_{name}"
+        if self.constants.setdefault(word, call) is not call:
+            word = f"_f{len(self.constants)}_{name}"
+            self.constants[word] = call
+        return word
 
-    def _expref(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _expref(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         name = self.temp("e")
-        body = self.node(ast["children"][0], scope, Code(name, None, True), False)
+        body = self.node(ast["children"][0], scope, Code(name, None, True))
         return Code(f"(lambda {name}: {body.text})")
 
-    def _literal(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _literal(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         value = ast["value"]
         if isinstance(value, dict | list):
             return Code(self.keep(value), simple=True, never_null=True)
@@ -343,7 +400,7 @@ class Expressions:
             boolean=isinstance(value, bool),
         )
 
-    def _current(self, ast: Ast, scope: Scope, current: Code | None, inline: bool) -> Code:
+    def _current(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         return self._here(current)
 
     _identity = _current

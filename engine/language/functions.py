@@ -272,19 +272,19 @@ def parse_json(text: Any) -> Any:
         return None
 
 
-@function("is_object", "any", example=("is_object(v)", {"v": {}}, True))
+@function("is_object", "any", inline="isinstance({0}, dict)", example=("is_object(v)", {"v": {}}, True))
 def is_object(value: Any) -> bool:
     """Whether it is an object."""
     return isinstance(value, dict)
 
 
-@function("is_list", "any", example=("is_list(v)", {"v": []}, True))
+@function("is_list", "any", inline="isinstance({0}, list)", example=("is_list(v)", {"v": []}, True))
 def is_list(value: Any) -> bool:
     """Whether it is a list."""
     return isinstance(value, list)
 
 
-@function("is_text", "any", example=("is_text(v)", {"v": ""}, True))
+@function("is_text", "any", inline="isinstance({0}, str)", example=("is_text(v)", {"v": ""}, True))
 def is_text(value: Any) -> bool:
     """Whether it is a text."""
     return isinstance(value, str)

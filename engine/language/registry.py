@@ -49,7 +49,9 @@ class Function:
     """One function of the language.
 
     ``call`` takes evaluated values and checks them against ``kinds``, one declaration an argument
-    (``text``, ``object|list``). ``example`` is (expression, document, result).
+    (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them. ``inline`` is Python code that does
+    the same to ``{0}``, ``{1}``…, each used once; ``boolean``: it always gives true or false. ``example`` is
+    (expression, document, result).
     """
 
     name: str
@@ -59,13 +61,21 @@ class Function:
     max_args: int
     doc: str
     example: Example
+    takes_null: bool
+    quick: Call
+    inline: str | None
+    boolean: bool
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
 def function(
-    name: str, *kinds: str, example: Example, takes_null: bool = False
+    name: str,
+    *kinds: str,
+    example: Example,
+    takes_null: bool = False,
+    inline: str | None = None,
 ) -> Callable[[_F], _F]:
     """Register a function under ``name``, one kind an argument; a default makes it optional.
 
@@ -78,7 +88,21 @@ def function(
         required = sum(1 for each in parameters if each.default is each.empty)
         doc = (plain.__doc__ or "").strip().partition("\n")[0]
         call = _checked(name, kinds, required, plain, takes_null)
-        FUNCTIONS[name] = Function(name, call, kinds, required, len(kinds), doc, example)
+        boolean = set(kinds) == {"any"} and inspect.signature(plain).return_annotation == "bool"
+        quick = _quick(kinds, plain, call)
+        FUNCTIONS[name] = Function(
+            name,
+            call,
+            kinds,
+            required,
+            len(kinds),
+            doc,
+            example,
+            takes_null,
+            quick,
+            inline,
+            boolean,
+        )
         return plain
 
     return register
@@ -119,6 +143,23 @@ def _checked(
                 raise FunctionError(name, f"must be {wanted}, not {got}", index + 1, got)
         return plain(*values)
 
+    return call
+
+
+def _quick(kinds: tuple[str, ...], plain: Call, call: Call) -> Call:
+    """The checks for one and two arguments unrolled; what is not the plain case goes to ``call``."""
+    types = [_exact_types(kind) for kind in kinds]
+    if not any(types):
+        return plain
+    anything = frozenset(each for kinds in _KINDS.values() for each in kinds) | {type(None)}
+    if len(types) == 1:
+        only = types[0] or anything
+        return lambda one: plain(one) if type(one) in only else call(one)
+    if len(types) == 2:
+        first, second = (each or anything for each in types)
+        return lambda one, two: (
+            plain(one, two) if type(one) in first and type(two) in second else call(one, two)
+        )
     return call
 
 

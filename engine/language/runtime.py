@@ -72,20 +72,6 @@ def values(value: Any) -> Any:
     return list(value.values()) if type(value) is dict else None
 
 
-def project(value: Any, body: Callable[[Any], Any]) -> Any:
-    """A projection: the results over a list that are not null, else None."""
-    if type(value) is not list:
-        return None
-    return [result for each in value if (result := body(each)) is not None]
-
-
-def filter_(value: Any, test: Callable[[Any], bool]) -> Any:
-    """The elements of a list that pass, else None."""
-    if type(value) is not list:
-        return None
-    return [each for each in value if each is not None and test(each)]
-
-
 def flatten(value: Any) -> Any:
     """One level of lists in a list merged, else None."""
     if type(value) is not list:
@@ -97,26 +83,6 @@ def flatten(value: Any) -> Any:
         else:
             merged.append(each)
     return merged
-
-
-def unless_null(value: Any, body: Callable[[Any], Any]) -> Any:
-    """A multi-select: null stays null."""
-    return None if value is None else body(value)
-
-
-def true(value: Any) -> bool:
-    """JMESPath's truth: false, null and everything empty is not; every number is."""
-    return bool(value) or (value == 0 and value is not False)
-
-
-def or_(value: Any, other: Callable[[], Any]) -> Any:
-    """``a || b``."""
-    return value if true(value) else other()
-
-
-def and_(value: Any, other: Callable[[], Any]) -> Any:
-    """``a && b``."""
-    return other() if true(value) else value
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -422,13 +388,7 @@ HELPERS: dict[str, Any] = {
     "_slice": slice_,
     "_present": present,
     "_values": values,
-    "_project": project,
-    "_filter": filter_,
     "_flatten": flatten,
-    "_unless_null": unless_null,
-    "_true": true,
-    "_or": or_,
-    "_and": and_,
     "_eq": equal,
     "_lt": lt,
     "_lte": lte,
