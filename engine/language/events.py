@@ -13,11 +13,12 @@ from functools import cached_property
 from typing import Any
 
 from engine.errors import Defect
-from engine.language.compiler import NOTHING, Compiler, Library, Rule, scalar_text
+from engine.language.compiler import Compiler
 from engine.language.directives import DIRECTIVES
 from engine.language.lines import Lines
 from engine.language.loops import assign
 from engine.language.reads import Binding, Tree
+from engine.language.results import NOTHING, Library, Rule, scalar_text
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, unread
 from engine.language.scope import Name, Scope
 from engine.language.sections import Program, Roots, assemble
@@ -259,7 +260,7 @@ class _HalfCompiler:
                 inner = scope if together else scope.case(switch, number)
                 self._rule(rule, inner, switch, together, binding, scope)
             if together:
-                compiler.out.late(lambda: compiler._check(binding, scope, self.node.pos))
+                compiler.out.late(lambda: compiler.check(binding, scope, self.node.pos))
             compiler.out.add("return taken" if together else "return False")
             compiler.active.pop()
         self.blocks.append(compiler.out)
@@ -290,7 +291,7 @@ class _HalfCompiler:
             if together and also:
                 compiler.out.add("taken = True")
             elif together:
-                compiler.out.late(lambda: compiler._check(binding, whole, rule.pos))
+                compiler.out.late(lambda: compiler.check(binding, whole, rule.pos))
                 compiler.out.add("return True")
             else:
                 compiler.check_case(switch, scope, rule.pos)
@@ -313,7 +314,7 @@ class _HalfCompiler:
             trace = "None"
             if self.traced:
                 trace = f"p_{var}"
-                path = compiler._first(mark)
+                path = compiler.first_code(mark)
                 compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
             binding = compiler.observe(var, name, scope, trace, code.ref is not None)
             if code.ref is not None:

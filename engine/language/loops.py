@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.language.compiler import NOTHING, Compiler, Val, scalar_text
+from engine.language.compiler import Compiler
 from engine.language.reads import Binding
+from engine.language.results import NOTHING, Val, scalar_text
 from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
 
@@ -49,7 +50,7 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
     path = "None"
     if compiler.traced:
         path = compiler.expr.temp("q")
-        compiler.out.add(f"{path} = T.value({source}, {compiler._first(mark)})")
+        compiler.out.add(f"{path} = T.value({source}, {compiler.first_code(mark)})")
     names = _names(compiler, node)
     with compiler.out.indented(f"if {source} is not None and type({source}) is not list:"):
         compiler.out.add(compiler.refuse(node.pos, f"_wrong({source}, 'list')", mark))
@@ -282,7 +283,7 @@ def _mapped_object(
     with compiler.nested(f"for {key}, {value} in ({source} or {{}}).items():"):
         if compiler.traced:
             trace = f"p_{value}"
-            compiler.out.add(f"{trace} = T.p({compiler._first(mark)}, ({key},))")
+            compiler.out.add(f"{trace} = T.p({compiler.first_code(mark)}, ({key},))")
         binding: Binding = compiler.observe(value, names[1], scope, trace, checked=False)
         inner = scope.bind(**{names[0]: Name(key), names[1]: compiler.named(binding)})
         test = node.get("$if")

@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from engine.errors import Defect
-from engine.language.compiler import Compiler, Library, Rule
+from engine.language.compiler import Compiler
 from engine.language.lines import Lines
+from engine.language.results import Library, Rule
 from engine.language.runtime import EVALUATION_ERRORS, HELPERS, Refusal
 from engine.language.scope import Name, Scope
 from engine.language.source import Node, Pos

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import MappingError
-from engine.language.compiler import Library
+from engine.language.results import Library
 from engine.language.envelope import check
 from engine.language.events import EventHalf
 from engine.language.schemas import Profiles

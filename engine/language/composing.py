@@ -1,0 +1,166 @@
+"""The directives that make one value of others: ``$value``, ``$require``, ``$concat``, ``$merge``, ``$parse``,
+``$json``, ``$id``, ``$literal``, ``$extends``."""
+
+from __future__ import annotations
+
+from engine.language.compiler import Compiler
+from engine.language.results import NOTHING, Val, scalar_text
+from engine.language.scope import Scope
+from engine.language.source import Map, Seq, plain, suggest
+
+TYPES = frozenset({"string", "integer", "number", "boolean", "object", "list"})
+
+
+def _typed(compiler: Compiler, node: Map, value: str, mark: int) -> None:
+    """``$type``: refuse a value of another type."""
+    kind = node.get("$type")
+    if kind is None:
+        return
+    wanted = scalar_text(kind) or ""
+    if wanted not in TYPES:
+        compiler.problem(kind.pos, f"unknown type {wanted}{suggest(wanted, TYPES)}")
+    quick = {
+        "string": f"type({value}) is not str",
+        "object": f"type({value}) is not dict",
+        "list": f"type({value}) is not list",
+        "boolean": f"type({value}) is not bool",
+        "integer": f"type({value}) is not int",
+    }.get(wanted, f"not _is_a({value}, {wanted!r})")
+    with compiler.out.indented(f"if {value} is not None and {quick}:"):
+        compiler.out.add(compiler.refuse(kind.pos, f"_wrong({value}, {wanted!r})", mark))
+
+
+def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$value``: a value with a default."""
+    mark = len(compiler.expr.notes)
+    val = compiler.value(node.get("$value"), scope)
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = {val.text}")
+    _typed(compiler, node, result, mark)
+    if node.get("$empty") is not None:
+        with compiler.out.indented(f"if {result} in ('', [], {{}}):"):
+            compiler.out.add(f"{result} = None")
+    otherwise = node.get("$else")
+    if otherwise is None:
+        return Val(result, True, val.null, True)
+    with compiler.nested(f"if {result} is None:"):
+        if compiler.traced:
+            number = compiler.rule(node.pos, "note", "")
+            compiler.out.add(f"T.note({number}, 'supply')")
+        alternative = compiler.node(otherwise, scope)
+        compiler.out.add(f"{result} = {alternative.text}")
+    return Val(result, alternative.absent, val.null or alternative.null, True)
+
+
+def require(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$require``: absence is the writer's mistake."""
+    mark = len(compiler.expr.notes)
+    val = compiler.value(node.get("$require"), scope)
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = {val.text}")
+    with compiler.out.indented(f"if {result} is None:"):
+        compiler.out.add(compiler.refuse(node.pos, "'is missing'", mark))
+    _typed(compiler, node, result, mark)
+    return Val(result, False, val.null, True)
+
+
+def concat(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$concat``: one list of several."""
+    return _together(compiler, node, scope, "$concat", "[]", "_extend({0}, {1})")
+
+
+def merge(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$merge``: one object of several."""
+    return _together(compiler, node, scope, "$merge", "{}", "{0}.update({1})")
+
+
+def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str, add: str) -> Val:
+    pieces = node.get(word)
+    if not isinstance(pieces, Seq):
+        compiler.problem(node.pos, f"{word} takes a list")
+        return NOTHING
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = None")
+    for piece in pieces.items:
+        val = compiler.node(piece, scope)
+        if val is NOTHING:
+            continue
+        text = compiler.stable(val)
+        test = f"if type({text}) is dict:" if word == "$merge" else f"if {text} is not None:"
+        with compiler.out.indented(test):
+            with compiler.out.indented(f"if {result} is None:"):
+                compiler.out.add(f"{result} = {start}")
+            compiler.out.add(add.format(result, text))
+            if compiler.traced and word == "$merge":
+                compiler.out.add(f"T.moved({text}, {result})")
+    return empty(compiler, node, result)
+
+
+def empty(compiler: Compiler, node: Map, result: str) -> Val:
+    """``$empty``: whether an empty result is absent, an absent one empty."""
+    word = scalar_text(node.get("$empty"))
+    if word == "drop":
+        compiler.out.add(f"{result} = {result} or None")
+    elif word == "keep":
+        compiler.out.add(f"{result} = [] if {result} is None else {result}")
+        return Val(result, False, False, True)
+    elif word is not None:
+        compiler.problem(node.pos, "$empty is drop or keep")
+    return Val(result, True, False, True)
+
+
+def parse(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$parse``: JSON text to value."""
+    val = compiler.value(node.get("$parse"), scope)
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = _parsed({val.text}, None)")
+    otherwise = node.get("$else")
+    if otherwise is None:
+        return Val(result, True, False, True)
+    with compiler.nested(f"if {result} is None:"):
+        alternative = compiler.node(otherwise, scope)
+        compiler.out.add(f"{result} = {alternative.text}")
+    return Val(result, alternative.absent, alternative.null, True)
+
+
+def json(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$json``: value to compact JSON text."""
+    val = compiler.value(node.get("$json"), scope)
+    text = compiler.stable(val)
+    return Val(f"(None if {text} is None else _json({text}))")
+
+
+def id_(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$id``: derived, never random."""
+    prefix = scalar_text(node.get("$id")) or ""
+    of = node.get("$of")
+    items = of.items if isinstance(of, Seq) else (of,)
+    values = [compiler.value(item, scope).text for item in items]
+    return Val(f"_id({', '.join([repr(prefix), *values])})", absent=False)
+
+
+def extends(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$extends``: the fragment's keys, own ones over them."""
+    name = scalar_text(node.get("$extends")) or ""
+    base = compiler.library.fragments.get(name)
+    if not isinstance(base, Map):
+        known = suggest(name, compiler.library.fragments)
+        compiler.problem(node.pos, f"unknown fragment {name}{known}")
+        return NOTHING
+    own = {
+        key.value: value for key, value in node.entries if key.value not in ("$extends", "$when")
+    }
+    merged = [(key, own.pop(key.value, value)) for key, value in base.entries]
+    merged += [(key, own[key.value]) for key, _ in node.entries if key.value in own]
+    return compiler.map(Map(node.pos, tuple(merged)), scope)
+
+
+def literal(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$literal``: data as it is."""
+    data = node.get("$literal")
+    if data is None:
+        return NOTHING
+    value = plain(data)
+    if isinstance(value, dict | list):
+        return Val(repr(value), absent=False)
+    return Val(repr(value), absent=value is None, atom=True)

@@ -1,0 +1,163 @@
+"""The directives for what a target has no form for: ``$drop``, ``$emulate``, ``$clamp``, ``$reject``, ``$schema``."""
+
+from __future__ import annotations
+
+from engine.language.compiler import Compiler
+from engine.language.results import NOTHING, Val, scalar_text
+from engine.language.scope import Scope
+from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+
+
+def _present_of(compiler: Compiler, node: Map, scope: Scope) -> tuple[list[tuple[str, int]], bool]:
+    """The expressions of ``$of`` as (Python name, mark of its readings)."""
+    of = node.get("$of")
+    if of is None:
+        return [], False
+    found = []
+    for item in of.items if isinstance(of, Seq) else (of,):
+        mark = len(compiler.expr.notes)
+        code = compiler.expression(item, scope)
+        name = compiler.expr.temp()
+        compiler.out.add(f"{name} = {compiler.expr.take(code, scope)}")
+        found.append((name, mark))
+        compiler.expr.notes[mark:] = compiler.expr.notes[mark : mark + 1]
+    return found, True
+
+
+def _reason(compiler: Compiler, node: Node | None, scope: Scope) -> tuple[str, str | None]:
+    """The words of a reason and, when it is a template, the code that makes them."""
+    words = scalar_text(node) or ""
+    if not words and node is not None:
+        compiler.problem(node.pos, "a reason in words is wanted here")
+    if node is not None and isinstance(node, Scalar) and "{{" in words:
+        mark = len(compiler.expr.notes)
+        text = compiler.scalar(node, scope).text
+        del compiler.expr.notes[mark:]
+        return words, text
+    return words, None
+
+
+def drop(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$drop``: leave out and record."""
+    if node.get("$of") is None:
+        compiler.problem(node.pos, "$drop needs $of: what is left out")
+        return NOTHING
+    for name, mark in _present_of(compiler, node, scope)[0]:
+        with compiler.nested(f"if {name} is not None:"):
+            words, text = _reason(compiler, node.get("$drop"), scope)
+            compiler.lose(node.pos, "dropped", words, mark, text)
+    return NOTHING
+
+
+def emulate(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$emulate``: the effect made another way, recorded."""
+    found, given = _present_of(compiler, node, scope)
+    mark = len(compiler.expr.notes)
+    item = node.get("$item")
+    val = compiler.node(item, scope) if item is not None else NOTHING
+    result = compiler.expr.temp("r")
+    compiler.out.add(f"{result} = {val.text}")
+    words, text = _reason(compiler, node.get("$emulate"), scope)
+    if not given:
+        compiler.lose(node.pos, "emulated", words, mark, text)
+    for name, at in found:
+        with compiler.nested(f"if {name} is not None:"):
+            compiler.lose(node.pos, "emulated", words, at, text)
+    return Val(result, val.absent, val.null, True)
+
+
+def clamp(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$clamp``: the nearest legal value, recorded if it changed."""
+    mark = len(compiler.expr.notes)
+    val = compiler.value(node.get("$clamp"), scope)
+    value, result = compiler.expr.temp(), compiler.expr.temp("r")
+    compiler.out.add(f"{value} = {val.text}")
+    end = len(compiler.expr.notes)
+    allowed = node.get("$in")
+    null = False
+    with compiler.nested(f"if {value} is not None:"):
+        if allowed is not None:
+            choices = compiler.expr.keep(plain(allowed), "in")
+            if isinstance(allowed, Scalar):
+                choices = compiler.value(allowed, scope).text
+            with compiler.nested(f"if {value} in ({choices} or ()):"):
+                compiler.out.add(f"{result} = {value}")
+            with compiler.nested("else:"):
+                otherwise = node.get("$else")
+                other = compiler.node(otherwise, scope) if otherwise is not None else NOTHING
+                null = other.null
+                compiler.out.add(f"{result} = {other.text}")
+        else:
+            compiler.out.add(f"{result} = {value}")
+            wrong = f"if not _is_a({value}, 'number'):"
+            del compiler.expr.notes[end:]
+            with compiler.out.indented(wrong):
+                compiler.out.add(compiler.refuse(node.pos, f"_wrong({value}, 'number')", mark))
+            for word, sign in (("$min", "<"), ("$max", ">")):
+                bound = node.get(word)
+                if bound is None:
+                    continue
+                limit = compiler.stable(compiler.node(bound, scope))
+                with compiler.out.indented(f"if {limit} is not None and {result} {sign} {limit}:"):
+                    compiler.out.add(f"{result} = {limit}")
+        del compiler.expr.notes[end:]
+        with compiler.nested(f"if {result} != {value}:"):
+            words = scalar_text(node.get("$reason")) or ""
+            said = f"'changed from ' + _shown({value}) + ' to ' + _shown({result})"
+            if words:
+                said = f"{said} + {': ' + words!r}"
+            compiler.lose(
+                node.pos, "clamped", words or "changed to the nearest legal value", mark, said
+            )
+            if compiler.traced:
+                number = compiler.rule(node.pos, "note", "")
+                compiler.out.add(f"T.note({number}, 'clamp'{compiler.paths(mark)})")
+    with compiler.out.indented("else:"):
+        compiler.out.add(f"{result} = None")
+    return Val(result, True, null, True)
+
+
+def reject(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$reject``: refuse with a sentence."""
+    status = plain(node.get("$status") or Scalar(node.pos, 400))
+    found, given = _present_of(compiler, node, scope)
+    words = node.get("$reject")
+    if not given:
+        mark = len(compiler.expr.notes)
+        text = _sentence(compiler, words, scope)
+        compiler.out.add(compiler.refuse(node.pos, text, mark, status))
+    for name, mark in found:
+        with compiler.nested(f"if {name} is not None:"):
+            end = len(compiler.expr.notes)
+            text = _sentence(compiler, words, scope)
+            del compiler.expr.notes[end:]
+            compiler.out.add(compiler.refuse(node.pos, text, mark, status))
+    return NOTHING
+
+
+def _sentence(compiler: Compiler, node: Node | None, scope: Scope) -> str:
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return compiler.scalar(node, scope).text
+    return "'this cannot be done'"
+
+
+def schema(compiler: Compiler, node: Map, scope: Scope) -> Val:
+    """``$schema``: a JSON Schema by a profile."""
+    mark = len(compiler.expr.notes)
+    val = compiler.value(node.get("$schema"), scope)
+    name = scalar_text(node.get("$profile")) or ""
+    profiles = compiler.library.profiles
+    if profiles is None or name not in profiles:
+        known = suggest(name, profiles or ())
+        compiler.problem(node.pos, f"unknown schema profile {name}{known}")
+        return NOTHING
+    kept = compiler.expr.keep(profiles[name].rewrite, "rewrite")
+    value, result, changes = (compiler.expr.temp() for _ in range(3))
+    compiler.out.add(f"{value} = {val.text}")
+    compiler.out.add(f"{result} = {value}")
+    with compiler.nested(f"if type({value}) is dict or type({value}) is bool:"):
+        compiler.out.add(f"{result}, {changes} = {kept}({value})")
+        with compiler.nested(f"if {changes}:"):
+            said = f"'; '.join({changes})"
+            compiler.lose(node.pos, "clamped", "the schema was rewritten", mark, said)
+    return Val(result, True, False, True)

@@ -1,0 +1,154 @@
+"""What is known of each object a mapping looks into, and the checks for what nothing reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.language.reads import ELEMENT, Binding, Tree
+from engine.language.recorder import Recorder
+from engine.language.results import UNREAD, Library
+from engine.language.scope import Name, Ref, Scope
+from engine.language.source import Pos
+
+
+class Observer(Recorder):
+    """Makes bindings and writes the checks that run when an object is done with."""
+
+    def __init__(self, library: Library, traced: bool = False, static: bool = False) -> None:
+        super().__init__(library, traced, static)
+        self.switches = itertools.count(1)
+        self.active: list[Binding] = []
+        self.depth = 0
+
+    def observe(
+        self, var: str, label: str, scope: Scope, trace: str = "None", checked: bool = True
+    ) -> Binding:
+        """A new object under observation, made at this place."""
+        outer = frozenset(switch for switch, _ in scope.branch)
+        return Binding(var, label, trace=trace, checked=checked, depth=self.depth, outer=outer)
+
+    def named(self, binding: Binding) -> Name:
+        """A name for an observed object, with a fast getter."""
+        getter = f"g_{binding.var}"
+        self.out.getter(
+            getter,
+            f"{getter} = {binding.var}.get if type({binding.var}) is dict else _no_key",
+        )
+        return Name(binding.var, Ref(binding), getter)
+
+    @contextmanager
+    def watching(self, binding: Binding, scope: Scope, pos: Pos) -> Iterator[None]:
+        """The part of the code in which the object is known; ends with the check for what nothing reads."""
+        self.active.append(binding)
+        yield
+        self.active.pop()
+
+        self.out.late(lambda: self.at_end(binding, scope, pos))
+
+    def at_end(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
+        """The check at the end of a binding, unless the cases of a switch do it."""
+        inner = binding.switches - binding.outer
+        return [] if inner and binding.covered else self.check(binding, scope, pos)
+
+    def check_case(self, switch: int, scope: Scope, pos: Pos) -> None:
+        """At the end of a case: check the objects whose keys this switch tells apart."""
+        for binding in self.active:
+
+            def lines(binding: Binding = binding) -> list[str]:
+                if switch not in binding.switches:
+                    return []
+                return self.check(binding, scope, pos)
+
+            self.out.late(lines)
+
+    def covers(self, binding_depth: int, switch: int) -> None:
+        """Remember that a switch runs whenever the objects made at this depth exist."""
+        for binding in self.active:
+            if binding.depth == binding_depth:
+                binding.covered = True
+
+    def check(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
+        """Lines that record what nothing reads of an object, in this branch."""
+        if not binding.checked or binding.rested(scope.branch):
+            return []
+        tree = binding.tree(scope.branch)
+        if tree is None or (not tree and not binding.readings):
+            return []
+        number = self.rule(pos, "unread", UNREAD, binding.label)
+        var = binding.var
+        if self.traced:
+            kept = self.expr.keep(tree, "tree")
+            return [f"T.unread({var}, {kept}, {binding.trace}, {number}, {UNREAD!r})"]
+        if self.static:
+            kept = self.expr.keep(tree, "tree")
+            keys = self.expr.keep(frozenset(tree), "keys")
+            lines = [f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):"]
+            return [*lines, f"    L.unread({number}, {var}, {kept})"]
+        keys = self.expr.keep(frozenset(tree), "keys")
+        return [
+            f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):",
+            f"    L.append({number})",
+        ]
+
+    def _unknown(self, var: str, tree: Tree, keys: str) -> str:
+        """Python code that is true when the object holds what ``tree`` does not know."""
+        tests = [f"not {keys}.issuperset({var})"]
+        for key, below in tree.items():
+            if not below:
+                continue
+            if all(not deeper for deeper in below.values()) and ELEMENT not in below:
+                inner = self.expr.keep(frozenset(below), "keys")
+                temp = self.expr.temp()
+                tests.append(
+                    f"type({temp} := {var}.get({key!r})) is dict and not {inner}.issuperset({temp})"
+                )
+            else:
+                kept = self.expr.keep({key: below}, "tree")
+                tests.append(f"_more({var}, {key!r}, {kept})")
+        return " or ".join(tests)
+
+    def rest_lines(self, name: Name, target: str, scope: Scope, pos: Pos) -> None:
+        """``$rest``: what nothing reads of an object goes to ``native.<word>`` of ``target``."""
+        assert name.ref is not None
+        binding, path = name.ref.binding, name.ref.path
+        if path:
+            binding.taken.append((path, scope.branch))
+        else:
+            binding.rests.append(scope.branch)
+
+        def lines() -> list[str]:
+            if path:
+                tree = binding.below(path, scope.branch)
+            else:
+                tree = binding.tree(scope.branch, inherited=False)
+            if tree is None:
+                return []
+            var = name.code
+            keys = self.expr.keep(frozenset(tree), "keys")
+            kept = self.expr.keep(tree, "tree")
+            temp = self.expr.temp("n")
+            found = [
+                f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):",
+                f"    {temp} = _rest({var}, {kept})",
+                f"    if {temp} is not None:",
+                f"        _native({target}, {self.library.word!r}, {temp})",
+            ]
+            if self.traced:
+                number = self.rule(pos, "note", "")
+                native = f"{target}['native'][{self.library.word!r}]"
+                where = self.path(name.ref)
+                found.append(f"        T.taken({temp}, {where}, {number})")
+                found.append(f"        T.taken({native}, {where}, {number})")
+            return found
+
+        self.out.late(lines)
+
+    @contextmanager
+    def nested(self, head: str) -> Iterator[None]:
+        """A conditional block."""
+        with self.out.indented(head):
+            self.depth += 1
+            yield
+            self.depth -= 1

@@ -1,0 +1,147 @@
+"""What every step of compiling writes down: mistakes, rules, the paths that were read, losses, refusals."""
+
+from __future__ import annotations
+
+from engine.errors import MappingError
+from engine.language.expressions import Code, ExpressionError, Expressions
+from engine.language.lines import Lines
+from engine.language.reads import ELEMENT
+from engine.language.results import Library, Rule
+from engine.language.scope import Ref, Scope
+from engine.language.source import Node, Pos, Scalar
+
+
+class Recorder:
+    """Collects generated lines, the rules they name, and the mistakes of the mapping.
+
+    ``traced``: the code records where everything came from. ``static``: losses are told with
+    static paths at once (streams).
+    """
+
+    def __init__(self, library: Library, traced: bool = False, static: bool = False) -> None:
+        self.library = library
+        self.traced = traced
+        self.static = static
+        self.problems: list[str] = []
+        self.rules: list[Rule] = []
+        self.expr = Expressions()
+        self.out = Lines()
+
+    # ---------------------------------------------------------------- mistakes
+
+    def problem(self, pos: Pos, message: str) -> None:
+        """Note a mistake; compiling goes on, so that all of a file are told at once."""
+        text = pos.problem(message)
+        if text not in self.problems:
+            self.problems.append(text)
+
+    def finish(self) -> None:
+        """Raise MappingError when there were mistakes."""
+        if self.problems:
+            raise MappingError(self.problems)
+
+    def rule(self, pos: Pos, kind: str, reason: str, path: str = "") -> int:
+        """The number of a rule in the generated code."""
+        self.rules.append(Rule(pos, kind, reason, path))
+        return len(self.rules) - 1
+
+    # ---------------------------------------------------------------- expressions
+
+    def expression(self, node: Node | None, scope: Scope, what: str = "an expression") -> Code:
+        """An argument that is an expression, with or without ``=``."""
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            if isinstance(node, Scalar) and node.value is not None:
+                return Code(repr(node.value), simple=True, never_null=True)
+            if node is not None:
+                self.problem(node.pos, f"{what} is wanted here, like request.turns")
+            return Code("None", simple=True)
+        return self._expression(node, node.value, scope)
+
+    def _expression(self, node: Scalar, text: str, scope: Scope) -> Code:
+        lead = 0 if node.plain else 1
+        body = text
+        if body.startswith("="):
+            lead += 1 + len(body[1:]) - len(body[1:].lstrip())
+            body = body[1:].strip()
+        try:
+            return self.expr.expression(body, scope)
+        except ExpressionError as error:
+            one_line = Pos(node.pos.source, node.pos.line, node.pos.column + lead + error.offset)
+            self.problem(one_line if "\n" not in text else node.pos, error.message)
+            return Code("None", simple=True)
+
+    def condition(self, node: Node | None, scope: Scope) -> str:
+        """Python code that is true when the expression is."""
+        return self.expr.truth(self.expression(node, scope, "a condition"), scope)
+
+    # ---------------------------------------------------------------- tracing
+
+    def paths(self, mark: int) -> str:
+        """Python code of the paths read since ``mark``, as further arguments."""
+        seen: list[str] = []
+        for ref in self.expr.notes[mark:]:
+            text = self.path(ref)
+            if text != "None" and text not in seen:
+                seen.append(text)
+        return "".join(f", {text}" for text in seen)
+
+    def path(self, ref: Ref | None) -> str:
+        """Python code of the path of a value in the document read."""
+        if ref is None or ref.binding.trace == "None":
+            return "None"
+        return f"T.p({ref.binding.trace}, {ref.path!r})" if ref.path else ref.binding.trace
+
+    def static_path(self, ref: Ref | None) -> str:
+        """The path of a value without positions, for losses told at once."""
+        if ref is None:
+            return ""
+        text = ref.binding.label
+        for key in ref.path:
+            text = text + key if key == ELEMENT else f"{text}.{key}" if text else key
+        return text
+
+    def first_path(self, mark: int) -> str:
+        """Static path of the first reading since ``mark``."""
+        notes = self.expr.notes[mark:]
+        return self.static_path(notes[0]) if notes else ""
+
+    def note(self, pos: Pos, how: str, mark: int) -> None:
+        """In a traced run: say what the value just made was read from."""
+        if self.traced:
+            number = self.rule(pos, "note", "")
+            self.out.add(f"T.note({number}, {how!r}{self.paths(mark)})")
+
+    def lose(self, pos: Pos, kind: str, reason: str, mark: int, text: str | None = None) -> None:
+        """A line that records a loss; ``text`` is Python code of a reason made at run time."""
+        number = self.rule(pos, kind, reason, self.first_path(mark))
+        if self.traced:
+            said = text or repr(reason)
+            self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")
+        else:
+            self.out.add(f"L.append({number})")
+
+    def refuse(self, pos: Pos, text: str, mark: int, status: int = 400) -> str:
+        """Python statement that refuses the document; ``text`` is Python code of the sentence."""
+        static = self.first_path(mark)
+        number = self.rule(pos, "rejected", "", static)
+        where = (
+            self.first_code(mark) if self.traced else repr(static or None) if self.static else None
+        )
+        return f"raise Refusal({number}, {text}, {status}, {where})"
+
+    def first_code(self, mark: int) -> str:
+        """Python code of the path first read since ``mark``."""
+        notes = self.expr.notes[mark:]
+        return self.path(notes[0]) if notes else "None"
+
+    def mark(self) -> str:
+        """In a traced run: the name of a mark for ``T.at``."""
+        name = self.expr.temp("m")
+        self.out.add(f"{name} = T.mark()")
+        return name
+
+    def made(self, target: str, key: str, mark: str, pos: Pos) -> None:
+        """In a traced run: what was noted since ``mark`` made this key of a result."""
+        if self.traced:
+            number = self.rule(pos, "note", "")
+            self.out.add(f"T.at({target}, {key}, {mark}, {number})")
