@@ -131,9 +131,12 @@ def _translate(
     translator = Translator.load()
     request = loads(Path(request_file).read_bytes()) if request_file else {}
     if kind == "stream":
-        stream = translator.stream(source, target, request=request, provider=provider)
+        stream = translator.stream(
+            source, target, request=request, provider=provider, explain=explain
+        )
         body = stream.feed(data) + stream.close()
-        return {"body": body, "losses": stream.losses, "explain": []}
+        rows = stream.explain() if explain else []
+        return {"body": body, "losses": stream.losses, "explain": rows}
     if kind == "error":
         try:
             wire = loads(data)

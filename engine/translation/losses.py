@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.language.sections import Section
-from engine.language.trace import Note, Trace, TracedLoss
+from engine.language.results import Rule
+from engine.language.trace import Note, Trace, TracedLoss, step
 
 # When several readings made a field, the word that says most about it.
 _HOW = ("clamp", "emulate", "supply", "map", "copy")
@@ -38,15 +38,15 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One traced run of a section."""
+    """One traced run: the rules of the program, what it gave, what it recorded."""
 
-    section: Section
+    rules: tuple[Rule, ...]
     result: Any
     trace: Trace
 
     def pos(self, rule: int) -> str:
         """``file:line:column`` of a rule of this run."""
-        return str(self.section.rule(rule, traced=True).pos) if rule >= 0 else ""
+        return str(self.rules[rule].pos) if rule >= 0 else ""
 
 
 class Origins:
@@ -127,18 +127,21 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
     return list(found.values())
 
 
-def explained(read: Run, write: Run) -> list[dict[str, Any]]:
-    """Every leaf of what was written: ``{out, in: [paths], rule, how}``."""
+def explained(read: Run, write: Run, at: str = "") -> list[dict[str, Any]]:
+    """Every leaf of what was written: ``{out, in: [paths], rule, how}``.
+
+    ``at``: the path, in what was read, of the document that was written from (an event in a list of events).
+    """
     origins = Origins(read)
     notes = write.trace.outputs(write.result)
     rows: list[dict[str, Any]] = []
     for path in _leaves(write.result, ""):
         own = notes.get(path)
         if own is None:
-            rows.append({"out": path, "in": origins.of(path), "rule": "", "how": "copy"})
+            rows.append({"out": path, "in": origins.of(join(at, path)), "rule": "", "how": "copy"})
             continue
         sources = [
-            source for inner in own for found in inner.paths for source in origins.of(found)
+            source for inner in own for found in inner.paths for source in origins.of(join(at, found))
         ]
         words = {note.how for note in own}
         how = next((word for word in _HOW if word in words), "const")
@@ -154,9 +157,12 @@ def explained(read: Run, write: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _leaves(value: Any, path: str) -> Iterable[str]:
-    from engine.language.trace import step
+def join(base: str, path: str) -> str:
+    """``path`` below ``base``."""
+    return f"{base}.{path}" if base and path and not path.startswith("[") else base + path
 
+
+def _leaves(value: Any, path: str) -> Iterable[str]:
     if isinstance(value, dict) and value:
         for key, each in value.items():
             yield from _leaves(each, step(path, key))

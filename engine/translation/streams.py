@@ -14,7 +14,7 @@ from engine.language.runtime import Refusal
 from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, READERS, sse_frame
 from engine.translation.jsontext import JsonError, dumps, loads
-from engine.translation.losses import Loss
+from engine.translation.losses import Loss, Run, explained
 from engine.translation.ordering import Ordering, Passthrough
 from engine.translation.plan import Plan
 
@@ -43,15 +43,28 @@ class Encoder:
         if self.over:
             return b""
         written = self._half.step(event, self._state, self.losses, *self._roots)
-        data = b"".join([self._frame(each) for each in written])
+        return b"".join([self._frame(each) for each in written]) + self._after(event)
+
+    def _after(self, event: Event) -> bytes:
+        """What the framing wants after the last event."""
         kind = event["type"]
-        if kind == "end":
-            self.over = True
-            if self._client.sse.terminator is not None:
-                data += sse_frame(self._client.sse.terminator, None, self._client.sse.separator)
-        elif kind == "error":
-            self.over = True
-        return data
+        if kind not in ("end", "error"):
+            return b""
+        self.over = True
+        framing = self._client.sse
+        if kind == "error" or framing.terminator is None:
+            return b""
+        return sse_frame(framing.terminator, None, framing.separator)
+
+    def explain(self, event: Event, read: Run, at: str) -> tuple[bytes, list[dict[str, Any]]]:
+        """As :meth:`write`, and where each field of what was written came from."""
+        if self.over:
+            return b"", []
+        written, trace = self._half.trace(event, self._state, *self._roots)
+        data = b"".join([self._frame(each) for each in written])
+        return data + self._after(event), explained(
+            read, Run(self._half.traced.rules, written, trace), at
+        )
 
     def _frame(self, event: Event) -> bytes:
         name = event.get(self._name) if self._name else None
@@ -106,7 +119,10 @@ class Stream:
         if self.done:
             return b""
         out = self._events(self._half.finish(self._state, self._losses, *self._roots))
-        return out if self.done else out + self.fail("upstream", EARLY_END)
+        return out + self._cut_short()
+
+    def _cut_short(self) -> bytes:
+        return b"" if self.done else self.fail("upstream", EARLY_END)
 
     def fail(self, kind: str, message: str, status: int | None = None) -> bytes:
         """End the stream with an error of the gateway; the client's own terminal error."""
@@ -148,6 +164,9 @@ class Stream:
                 out.append(self.fail("upstream", "the upstream's stream holds what is no event"))
                 break
             try:
+                if self._explanations is not None:
+                    out.append(self._explained(event, self._explanations))
+                    continue
                 events = self._half.step(event, self._state, self._losses, *self._roots)
             except Refusal as refusal:
                 message = f"the upstream's stream cannot be used: {refusal.reason}"
@@ -156,18 +175,39 @@ class Stream:
             out.append(self._events(events))
         return b"".join(out)
 
+    def _explained(self, event: Event, into: list[dict[str, Any]]) -> bytes:
+        """One upstream event with everything recorded."""
+        events, trace = self._half.trace(event, self._state, *self._roots)
+        read = Run(self._half.traced.rules, events, trace)
+        rows: list[dict[str, Any]] = []
+        out = b""
+        for position, each in enumerate(events):
+            self._noted(each)
+            for ordered in self._order.push(each):
+                data, found = self._encoder.explain(ordered, read, f"[{position}]")
+                out += data
+                rows += found
+            if self.done:
+                break
+        into.append({"event": event, "out": rows})
+        return out
+
+    def _noted(self, event: Event) -> None:
+        """What an event says of the stream as a whole."""
+        kind = event["type"]
+        if kind == "error":
+            self.error, self.done = event["error"], True
+            return
+        self.started = True
+        if kind == "usage":
+            self.usage = event["usage"]
+        elif kind == "end":
+            self.done = True
+
     def _events(self, events: list[Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
-            kind = event["type"]
-            if kind == "error":
-                self.error, self.done = event["error"], True
-            else:
-                self.started = True
-                if kind == "usage":
-                    self.usage = event["usage"]
-                elif kind == "end":
-                    self.done = True
+            self._noted(event)
             try:
                 ordered = self._order.push(event)
             except UpstreamError as error:

@@ -46,7 +46,7 @@ class _Half:
 
     def trace(self) -> Run:
         result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
-        return Run(self.section, result, trace)
+        return Run(self.section.traced.rules, result, trace)
 
 
 @dataclass
