@@ -98,14 +98,16 @@ def _alternatives(
 ) -> bool:
     if not items:
         return False
-    if first:
-        val = compiler.node(items[0], scope)
-        compiler.out.add(f"{result} = {val.text}")
-        return val.null | _alternatives(compiler, items[1:], scope, result, False)
-    with compiler.nested(f"if {result} is None:"):
-        val = compiler.node(items[0], scope)
-        compiler.out.add(f"{result} = {val.text}")
-        return val.null | _alternatives(compiler, items[1:], scope, result, False)
+    if not first:
+        with compiler.nested(f"if {result} is None:"):
+            return _alternatives(compiler, items, scope, result, True)
+    mark = compiler.mark() if compiler.traced else ""
+    val = compiler.node(items[0], scope)
+    compiler.out.add(f"{result} = {val.text}")
+    if compiler.traced:
+        # an alternative that is absent made nothing
+        compiler.out.add(f"if {result} is None: T.forget({mark})")
+    return val.null | _alternatives(compiler, items[1:], scope, result, False)
 
 
 def lookup(compiler: Compiler, node: Map, scope: Scope) -> Val:

@@ -33,6 +33,7 @@ def _typed(compiler: Compiler, node: Map, value: str, mark: int) -> None:
 def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$value``: a value with a default."""
     mark = len(compiler.expr.notes)
+    since = compiler.mark() if compiler.traced else ""
     val = compiler.value(node.get("$value"), scope)
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = {val.text}")
@@ -46,6 +47,7 @@ def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
     with compiler.nested(f"if {result} is None:"):
         if compiler.traced:
             number = compiler.rule(node.pos, "note", "")
+            compiler.out.add(f"T.forget({since})")
             compiler.out.add(f"T.note({number}, 'supply')")
         alternative = compiler.node(otherwise, scope)
         compiler.out.add(f"{result} = {alternative.text}")

@@ -109,6 +109,10 @@ class Trace:
         """A value was made."""
         self._notes.append(Note(rule, how, tuple(path for path in paths if path is not None)))
 
+    def forget(self, mark: int) -> None:
+        """What was noted since ``mark`` came to nothing."""
+        del self._notes[mark:]
+
     def at(self, container: Any, key: str | int, mark: int, rule: int) -> None:
         """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by itself."""
         self._records[id(container), key] = tuple(self._notes[mark:]) or (Note(rule, "const", ()),)

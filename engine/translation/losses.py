@@ -76,6 +76,8 @@ class Origins:
         parent = path
         while parent:
             parent = parent[: max(parent.rfind("."), parent.rfind("["), 0)]
+            if any(known[: len(parent) + 1] in (f"{parent}.", f"{parent}[") for known in self._notes):
+                return []  # an object that rules built, without this key
             notes = self._notes.get(parent)
             if notes:
                 rest = path[len(parent) :]
