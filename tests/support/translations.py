@@ -1,0 +1,212 @@
+"""The project's own cases of whole translations, and what each becomes: the text of its snapshot.
+
+A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the events in `<name>.sse`:
+
+    covers    sections of the tables, such as "request 4"
+    body      what the format's client or upstream says (a stream: the file beside it)
+    headers   of the client, or of the upstream's error
+    options   of the route
+    provider  who is asked, by the format it speaks; default: the format's own
+    model     its name there, by that format; default: MODELS, or the client's when the format is its own
+    clients   of an answer: keys over the request that the client sent, by its format
+    status    of an error
+
+Every case goes to every format, its own included.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Rejected, UpstreamError
+from engine.translation.jsontext import loads
+from engine.translation.losses import Loss
+from engine.translation.plan import Plan
+from engine.translation.streams import Stream
+from engine.translation.translator import Translator
+
+CASES = Path(__file__).parents[1] / "cases"
+PROVIDERS = CASES / "providers"
+KINDS = ("request", "response", "stream", "error")
+NOW = 1_795_305_600
+
+MODELS = {"openai-chat": "acme-large-1", "claude": "claude-sonnet-5-5"}
+"""What a request of another format is sent to, when its case does not say."""
+
+CLIENTS: dict[str, dict[str, Any]] = {
+    "openai-chat": {
+        "model": "assistant",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "stream_options": {"include_usage": True},
+    },
+    "claude": {
+        "model": "assistant",
+        "max_tokens": 1000,
+        "messages": [{"role": "user", "content": "Hello"}],
+    },
+}
+"""What a client of the format asked, when the case of an answer does not say."""
+
+# Left to json.dumps these would stand as they are, and nobody could see or save them.
+_UNSEEN = re.compile("[\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060\ufeff\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class OwnCase:
+    """One case; see the module."""
+
+    kind: str
+    format: str
+    name: str
+    covers: tuple[str, ...]
+    body: Any
+    headers: dict[str, str]
+    options: dict[str, Any]
+    provider: dict[str, str]
+    model: dict[str, str]
+    clients: dict[str, dict[str, Any]]
+    status: int
+
+    def snapshot(self, target: str) -> str:
+        """The place of its snapshot, under `snapshots/`."""
+        suffix = "sse" if self.kind == "stream" else "json"
+        return f"{self.kind}/{self.format}-to-{target}/{self.name}.{suffix}"
+
+    def client(self, target: str) -> dict[str, Any]:
+        """What the client of an answer asked."""
+        return {**CLIENTS[target], **self.clients.get(target, {})}
+
+
+@cache
+def translator() -> Translator:
+    """The shipped mappings with the providers that cases need, at a fixed time."""
+    return Translator.load(providers=[PROVIDERS], now=lambda: NOW)
+
+
+@cache
+def own_cases(kind: str | None = None) -> tuple[OwnCase, ...]:
+    """All cases, or those of one kind, by format and name."""
+    return tuple(case for each in KINDS if kind in (None, each) for case in _of(each))
+
+
+def _of(kind: str) -> Iterator[OwnCase]:
+    for path in sorted((CASES / kind).glob("*/*.json")):
+        data = loads(path.read_bytes())
+        events = path.with_suffix(".sse")
+        yield OwnCase(
+            kind=kind,
+            format=path.parent.name,
+            name=path.stem,
+            covers=tuple(data.pop("covers")),
+            body=events.read_bytes() if kind == "stream" else data.pop("body"),
+            headers=data.pop("headers", {}),
+            options=data.pop("options", {}),
+            provider=data.pop("provider", {}),
+            model=data.pop("model", {}),
+            clients=data.pop("clients", {}),
+            status=data.pop("status", 500),
+        )
+        assert not data, f"{path}: unknown keys {list(data)}"
+
+
+def rendered(case: OwnCase, target: str, by: Translator) -> str:
+    """The text of the case's snapshot."""
+    return _RENDER[case.kind](case, target, by)
+
+
+def plan(case: OwnCase, target: str, by: Translator) -> Plan:
+    """The plan of a request, or of the request that an answer belongs to."""
+    if case.kind == "request":
+        return _request(case, target, by).plan
+    return by.request(
+        case.client(target),
+        source=target,
+        target=case.format,
+        provider=case.provider.get(case.format),
+        model=case.model.get(case.format, MODELS[case.format]),
+        options=case.options,
+    ).plan
+
+
+def stream(case: OwnCase, target: str, by: Translator) -> Stream:
+    """The translation of a stream, not fed yet."""
+    return by.stream(case.format, target, plan=plan(case, target, by))
+
+
+def stream_text(output: bytes, losses: list[Loss]) -> str:
+    """A stream's snapshot: what the client gets, then what was lost, as comments."""
+    return output.decode() + "".join(f": lost {line}\n" for line in _lines(losses))
+
+
+def _request(case: OwnCase, target: str, by: Translator) -> Any:
+    own = None if case.format == target else MODELS[target]
+    return by.request(
+        case.body,
+        source=case.format,
+        target=target,
+        provider=case.provider.get(target),
+        model=case.model.get(target, own),
+        headers=case.headers,
+        options=case.options,
+    )
+
+
+def _request_text(case: OwnCase, target: str, by: Translator) -> str:
+    try:
+        made = _request(case, target, by)
+    except Rejected as error:
+        return _json({"status": error.status, "path": error.path, "rejected": error.reason})
+    losses = _lines(made.losses)
+    return _json(
+        {"path": made.path, "headers": made.headers, "body": made.body, "losses": losses}
+    )
+
+
+def _response_text(case: OwnCase, target: str, by: Translator) -> str:
+    try:
+        answer = by.response(case.body, case.format, target, plan=plan(case, target, by))
+    except UpstreamError as error:
+        return _json({"kind": error.kind, "unusable": error.message})
+    shown = {"body": answer.body, "error": answer.error, "losses": _lines(answer.losses)}
+    return _json({key: value for key, value in shown.items() if value is not None})
+
+
+def _stream_text(case: OwnCase, target: str, by: Translator) -> str:
+    made = stream(case, target, by)
+    output = made.feed(case.body) + made.close()
+    return stream_text(output, made.losses)
+
+
+def _error_text(case: OwnCase, target: str, by: Translator) -> str:
+    answer = by.error(case.status, case.body, case.format, target, headers=case.headers)
+    return _json(
+        {
+            "status": answer.status,
+            "headers": answer.headers,
+            "body": answer.body,
+            "kind": answer.kind,
+            "retry_after": answer.retry_after,
+        }
+    )
+
+
+_RENDER = {
+    "request": _request_text,
+    "response": _response_text,
+    "stream": _stream_text,
+    "error": _error_text,
+}
+
+
+def _lines(losses: list[Loss]) -> list[str]:
+    # Without the rule's place: it moves with every line above it.
+    return [f"{loss.path or '(all)'}: {loss.reason} ({loss.kind})" for loss in losses]
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
