@@ -18,7 +18,7 @@ from engine.translation.limits import Limits
 
 CTX = frozenset(
     "model client_model stream provider vendor format api_version limits now request_digest"
-    " options status headers".split()
+    " options status headers client_format upstream_format".split()
 )
 # Files with a read and a write half, and what the write half starts from.
 KINDS = {"request": "request", "response": "response", "error": "error", "stream": "event"}

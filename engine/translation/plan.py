@@ -63,6 +63,8 @@ class Plan:
             options=self.options,
             status=None,
             headers={},
+            client_format=self.source,
+            upstream_format=self.target,
         )
         ctx.update(more)
         ctx.body = self.body
