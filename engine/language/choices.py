@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from engine.language.compiler import Compiler
@@ -27,8 +28,19 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
         return NOTHING
     null = False
     word = "if"
+    seen: set[str] = set()
+    if not cases.entries:
+        compiler.problem(cases.pos, "$cases holds no case; write one as value: result")
+        return NOTHING
     for number, (key, child) in enumerate(cases.entries):
-        test = _one_of(value, _values(key))
+        values = _values(key)
+        for each in values:
+            if repr(each) in seen:
+                compiler.problem(
+                    key.pos, f"this case never runs: {each} stands in a case before; remove it"
+                )
+            seen.add(repr(each))
+        test = _one_of(value, values)
         with compiler.nested(f"{word} {test}:"):
             inner = scope.case(switch, number)
             compiler.expr.look(code, inner)
@@ -72,12 +84,14 @@ def _values(key: Scalar) -> list[Any]:
 
 def _one_of(value: str, values: list[Any]) -> str:
     tests = [f"{value} is {v!r}" for v in values if v is None or isinstance(v, bool)]
-    others = [v for v in values if v is not None and not isinstance(v, bool)]
-    if len(others) == 1:
-        tests.append(f"{value} == {others[0]!r}")
-    elif others:
+    # true equals 1 in Python
+    tests += [f"({value} == {v!r} and {value} is not True)" for v in values if type(v) is int]
+    texts = [v for v in values if isinstance(v, str)]
+    if len(texts) == 1:
+        tests.append(f"{value} == {texts[0]!r}")
+    elif texts:
         # an object or a list cannot be looked up in a set, and equals none of the words
-        tests.append(f"{value} in {tuple(others)!r}")
+        tests.append(f"{value} in {tuple(texts)!r}")
     return " or ".join(tests)
 
 
@@ -87,27 +101,23 @@ def first(compiler: Compiler, node: Map, scope: Scope) -> Val:
     if not isinstance(alternatives, Seq):
         compiler.problem(node.pos, "$first takes a list of alternatives")
         return NOTHING
+    if not alternatives.items:
+        return NOTHING
     result = compiler.expr.temp("r")
-    compiler.out.add(f"{result} = None")
-    null = _alternatives(compiler, list(alternatives.items), scope, result, first=True)
-    return Val(result, True, null, True)
-
-
-def _alternatives(
-    compiler: Compiler, items: list[Node], scope: Scope, result: str, first: bool
-) -> bool:
-    if not items:
-        return False
-    if not first:
-        with compiler.nested(f"if {result} is None:"):
-            return _alternatives(compiler, items, scope, result, True)
-    mark = compiler.mark() if compiler.traced else ""
-    val = compiler.node(items[0], scope)
+    val = compiler.node(alternatives.items[0], scope)
     compiler.out.add(f"{result} = {val.text}")
-    if compiler.traced:
-        # an alternative that is absent made nothing
-        compiler.out.add(f"if {result} is None: T.forget({mark})")
-    return val.null | _alternatives(compiler, items[1:], scope, result, False)
+    null = val.null
+    for item in alternatives.items[1:]:
+        if not val.absent:
+            compiler.problem(
+                item.pos, "this alternative is never reached: the one before is always present"
+            )
+            break
+        with compiler.nested(f"if {result} is None:"):
+            val = compiler.node(item, scope)
+            null |= val.null
+            compiler.out.add(f"{result} = {val.text}")
+    return Val(result, True, null, True)
 
 
 def lookup(compiler: Compiler, node: Map, scope: Scope) -> Val:
@@ -116,49 +126,54 @@ def lookup(compiler: Compiler, node: Map, scope: Scope) -> Val:
     val = compiler.value(node.get("$lookup"), scope)
     value, result = compiler.expr.temp(), compiler.expr.temp("r")
     compiler.out.add(f"{value} = {val.text}")
-    compiler.out.add(f"{result} = None")
-    otherwise = node.get("$else")
     bands = node.get("$bands")
-    unknown = "pass"
-    if isinstance(bands, Map):
-        word = "if"
-        rows = [(_number(compiler, key), plain(row)) for key, row in bands.entries]
-        with compiler.nested(f"if type({value}) is int or type({value}) is float:"):
-            for limit, row in sorted(rows, key=lambda pair: pair[0]):
-                with compiler.out.indented(f"{word} {value} <= {limit!r}:"):
-                    compiler.out.add(f"{result} = {row!r}")
-                word = "elif"
-        rows_text = None
+    if (bands is None) is (node.get("$table") is None):
+        compiler.problem(node.pos, "$lookup takes $table or $bands beside it, one of them")
+        return NOTHING
+    if bands is not None:
+        missing, unknown = _bands(compiler, bands, value, result), "drop"
     else:
-        table, unknown = _table(compiler, node, node.get("$table"))
-        rows_text = compiler.expr.keep(table, "table")
-        with compiler.out.indented(f"if type({value}) is not dict and type({value}) is not list:"):
-            compiler.out.add(f"{result} = {rows_text}.get({value})")
-    null = False
-    missing = f"if {result} is None and {value} is not None"
-    if rows_text is not None:
-        missing += f" and (type({value}) in (dict, list) or {value} not in {rows_text})"
-    if otherwise is not None:
-        with compiler.nested(f"if {result} is None:"):
-            if rows_text is not None and unknown != "drop":
-                with compiler.nested(f"{missing}:"):
-                    said = f"'unknown value ' + _shown({value})"
-                    compiler.lose(node.pos, "clamped", "unknown value", mark, said)
-            alternative = compiler.node(otherwise, scope)
-            null = alternative.null
-            compiler.out.add(f"{result} = {alternative.text}")
-    elif rows_text is not None:
-        with compiler.nested(f"{missing}:"):
+        rows, unknown = _table(compiler, node, node.get("$table"))
+        kept = compiler.expr.keep(rows, "table")
+        compiler.out.add(f"{result} = _row({kept}, {value})")
+        missing = f"{result} is None and {value} is not None and not _known({kept}, {value})"
+    otherwise = node.get("$else")
+    said = f"'unknown value ' + _shown({value})"
+    if otherwise is None:
+        with compiler.nested(f"if {missing}:"):
             if unknown == "reject":
-                said = f"'unknown value ' + _shown({value})"
                 compiler.out.add(compiler.refuse(node.pos, said, mark))
             else:
-                said = f"'unknown value ' + _shown({value})"
                 kind = "dropped" if unknown == "drop" else "clamped"
                 compiler.lose(node.pos, kind, "unknown value", mark, said)
                 if unknown == "pass":
                     compiler.out.add(f"{result} = {value}")
-    return Val(result, True, null, True)
+        return Val(result, True, False, True)
+    with compiler.nested(f"if {result} is None:"):
+        if bands is None and unknown != "drop":
+            with compiler.nested(f"if {missing}:"):
+                compiler.lose(node.pos, "clamped", "unknown value", mark, said)
+        alternative = compiler.node(otherwise, scope)
+        compiler.out.add(f"{result} = {alternative.text}")
+    return Val(result, alternative.absent, alternative.null, True)
+
+
+def _bands(compiler: Compiler, bands: Node, value: str, result: str) -> str:
+    """The bands as comparisons; Python code that is true when none took the value."""
+    if not isinstance(bands, Map) or not bands.entries:
+        compiler.problem(bands.pos, "$bands takes a map from number to value, like {1024: low}")
+        return "False"
+    compiler.out.add(f"{result} = None")
+    rows = sorted(
+        ((_number(compiler, key), plain(row)) for key, row in bands.entries), key=lambda row: row[0]
+    )
+    word = "if"
+    with compiler.nested(f"if type({value}) is int or type({value}) is float:"):
+        for limit, row in rows:
+            with compiler.out.indented(f"{word} {value} <= {limit!r}:"):
+                compiler.out.add(f"{result} = {row!r}")
+            word = "elif"
+    return f"{result} is None and {value} is not None"
 
 
 def _table(compiler: Compiler, node: Map, table: Node | None) -> tuple[dict[str, Any], str]:
@@ -166,20 +181,27 @@ def _table(compiler: Compiler, node: Map, table: Node | None) -> tuple[dict[str,
         rows = plain(table)
     else:
         name = scalar_text(table) or ""
+        pos = table.pos if table else node.pos
         if name not in compiler.library.tables:
-            where = table.pos if table else node.pos
-            compiler.problem(where, f"unknown table {name}{suggest(name, compiler.library.tables)}")
+            compiler.problem(pos, f"unknown table {name}{suggest(name, compiler.library.tables)}")
             return {}, "pass"
-        rows = dict(compiler.library.tables[name])
+        rows = compiler.library.tables[name]
+        if not isinstance(rows, dict):
+            compiler.problem(pos, f"the table {name} is no map from value to value")
+            return {}, "pass"
+        rows = dict(rows)
     unknown = rows.pop("$unknown", "pass")
     if unknown not in ("pass", "drop", "reject"):
-        compiler.problem(node.pos, "$unknown is pass, drop or reject")
+        compiler.problem(node.pos, f"$unknown is pass, drop or reject, not {unknown}")
     return rows, unknown
 
 
 def _number(compiler: Compiler, key: Scalar) -> float:
     try:
-        return float(str(key.value)) if "." in str(key.value) else int(str(key.value))
+        number = float(str(key.value)) if "." in str(key.value) else int(str(key.value))
     except ValueError:
+        number = None
+    if number is None or not math.isfinite(number):
         compiler.problem(key.pos, "a band begins with a number, like 1024: low")
         return 0
+    return number

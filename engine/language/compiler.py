@@ -12,6 +12,7 @@ The layers below: :mod:`engine.language.recorder` (mistakes, rules, paths) and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,9 @@ from engine.language.observer import Observer
 from engine.language.results import NOTHING, WRITTEN_NULL, Library, Val, scalar_text, word
 from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, suggest
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Compiler(Observer):
@@ -136,12 +140,21 @@ class Compiler(Observer):
 
     def let(self, node: Node, scope: Scope) -> Scope:
         """``$let``: bind names, one after the other."""
-        if not isinstance(node, Map):
-            self.problem(node.pos, "$let takes a map of names, like {source: part.source}")
-            return scope
-        for key, value in node.entries:
-            scope = scope.bind(**{str(key.value): self.bound(str(key.value), value, scope)})
+        for name, value in self.names(node, "$let"):
+            scope = scope.bind(**{name: self.bound(name, value, scope)})
         return scope
+
+    def names(self, node: Node, owner: str) -> Iterator[tuple[str, Node]]:
+        """The names that a ``$let`` or ``$with`` gives, with their expressions."""
+        if not isinstance(node, Map):
+            self.problem(node.pos, f"{owner} takes a map of names, like {{source: part.source}}")
+            return
+        for key, value in node.entries:
+            name = str(key.value)
+            if _NAME.fullmatch(name):
+                yield name, value
+            else:
+                self.problem(key.pos, f"{name} is no name; take letters, digits and _")
 
     def bound(self, label: str, node: Node, scope: Scope) -> Name:
         """A name for the value of an expression (or of a node, when it is a map or list)."""
@@ -183,8 +196,12 @@ class Compiler(Observer):
 
     def value(self, node: Node | None, scope: Scope) -> Val:
         """An argument that is an expression, or a node when it is a map, a list or a template."""
-        if isinstance(node, Map | Seq) or "{{" in (scalar_text(node) or ""):
-            return self.node(node, scope) if node is not None else NOTHING
+        if node is not None and (isinstance(node, Map | Seq) or "{{" in (scalar_text(node) or "")):
+            val = self.node(node, scope)
+            if not val.null:
+                return val
+            # a null, too, is nothing to a directive
+            return Val(self.written(val, self.stable(val)), atom=val.atom)
         mark = len(self.expr.notes)
         code = self.expression(node, scope)
         text = self.expr.take(code, scope)

@@ -38,7 +38,7 @@ def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = {val.text}")
     _typed(compiler, node, result, mark)
-    if node.get("$empty") is not None:
+    if empty_word(compiler, node, ("drop",)):
         with compiler.out.indented(f"if {result} in ('', [], {{}}):"):
             compiler.out.add(f"{result} = None")
     otherwise = node.get("$else")
@@ -72,7 +72,7 @@ def concat(compiler: Compiler, node: Map, scope: Scope) -> Val:
 
 
 def merge(compiler: Compiler, node: Map, scope: Scope) -> Val:
-    """``$merge``: one object of several."""
+    """``$merge``: one object of several; later keys win."""
     return _together(compiler, node, scope, "$merge", "{}", "{0}.update({1})")
 
 
@@ -84,8 +84,9 @@ def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = None")
     for piece in pieces.items:
+        mark = len(compiler.expr.notes)
         val = compiler.node(piece, scope)
-        if val is NOTHING:
+        if val is NOTHING or (word == "$merge" and val.text == "NULL"):
             continue
         text = compiler.stable(val)
         test = f"if type({text}) is dict:" if word == "$merge" else f"if {text} is not None:"
@@ -95,29 +96,45 @@ def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str
             compiler.out.add(add.format(result, text))
             if compiler.traced and word == "$merge":
                 compiler.out.add(f"T.moved({text}, {result})")
-    return empty(compiler, node, result)
+        if word == "$merge" and val.absent:
+            with compiler.nested(f"elif {text} is not None and {text} is not NULL:"):
+                compiler.lose(piece.pos, "dropped", "only objects can be merged", mark)
+    return empty(compiler, node, result, start)
 
 
-def empty(compiler: Compiler, node: Map, result: str) -> Val:
+def empty(compiler: Compiler, node: Map, result: str, nothing: str = "[]") -> Val:
     """``$empty``: whether an empty result is absent, an absent one empty."""
-    word = scalar_text(node.get("$empty"))
+    word = empty_word(compiler, node)
     if word == "drop":
         compiler.out.add(f"{result} = {result} or None")
     elif word == "keep":
-        compiler.out.add(f"{result} = [] if {result} is None else {result}")
+        compiler.out.add(f"{result} = {nothing} if {result} is None else {result}")
         return Val(result, False, False, True)
-    elif word is not None:
-        compiler.problem(node.pos, "$empty is drop or keep")
     return Val(result, True, False, True)
+
+
+def empty_word(compiler: Compiler, node: Map, words: tuple[str, ...] = ("drop", "keep")) -> str:
+    """The word of ``$empty``, or the empty text."""
+    given = node.get("$empty")
+    if given is None:
+        return ""
+    word = scalar_text(given) or ""
+    if word not in words:
+        compiler.problem(given.pos, f"$empty is {' or '.join(words)} here, not {plain(given)}")
+    return word
 
 
 def parse(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$parse``: JSON text to value."""
+    mark = len(compiler.expr.notes)
     val = compiler.value(node.get("$parse"), scope)
+    text = compiler.stable(val)
     result = compiler.expr.temp("r")
-    compiler.out.add(f"{result} = _parsed({val.text}, None)")
+    compiler.out.add(f"{result} = _parsed({text}, None)")
     otherwise = node.get("$else")
     if otherwise is None:
+        with compiler.nested(f"if {result} is None and {text} is not None and {text} != 'null':"):
+            compiler.lose(node.pos, "dropped", "no JSON text", mark)
         return Val(result, True, False, True)
     with compiler.nested(f"if {result} is None:"):
         alternative = compiler.node(otherwise, scope)
@@ -134,27 +151,39 @@ def json(compiler: Compiler, node: Map, scope: Scope) -> Val:
 
 def id_(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$id``: derived, never random."""
-    prefix = scalar_text(node.get("$id")) or ""
+    prefix = scalar_text(node.get("$id"))
+    if prefix is None or "{{" in prefix or prefix.startswith("="):
+        compiler.problem(node.pos, "$id takes a fixed prefix, like call_")
+        return NOTHING
     of = node.get("$of")
     items = of.items if isinstance(of, Seq) else (of,)
     values = [compiler.value(item, scope).text for item in items]
     return Val(f"_id({', '.join([repr(prefix), *values])})", absent=False)
 
 
+_DONE = frozenset({"$extends", "$when", "$let", "$ignore"})
+
+
 def extends(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$extends``: the fragment's keys, own ones over them."""
-    name = scalar_text(node.get("$extends")) or ""
+    given = node.get("$extends") or node
+    name = scalar_text(given) or ""
     base = compiler.library.fragments.get(name)
     if not isinstance(base, Map):
         known = suggest(name, compiler.library.fragments)
-        compiler.problem(node.pos, f"unknown fragment {name}{known}")
+        compiler.problem(given.pos, f"unknown fragment {name}{known}")
         return NOTHING
-    own = {
-        key.value: value for key, value in node.entries if key.value not in ("$extends", "$when")
-    }
+    if name in compiler.expanding:
+        compiler.problem(given.pos, f"the fragment {name} extends itself; use $use for that")
+        return NOTHING
+    # the own $when, $let and $ignore are done with: what is bound there, the fragment sees
+    own = {key.value: value for key, value in node.entries if key.value not in _DONE}
     merged = [(key, own.pop(key.value, value)) for key, value in base.entries]
     merged += [(key, own[key.value]) for key, _ in node.entries if key.value in own]
-    return compiler.map(Map(node.pos, tuple(merged)), scope)
+    compiler.expanding.append(name)
+    val = compiler.map(Map(node.pos, tuple(merged)), scope)
+    compiler.expanding.pop()
+    return val
 
 
 def literal(compiler: Compiler, node: Map, scope: Scope) -> Val:

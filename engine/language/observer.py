@@ -129,11 +129,12 @@ class Observer(Recorder):
             keys = self.expr.keep(frozenset(tree), "keys")
             kept = self.expr.keep(tree, "tree")
             temp = self.expr.temp("n")
+            moved = ", T.moved" if self.traced else ""
             found = [
                 f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):",
                 f"    {temp} = _rest({var}, {kept})",
                 f"    if {temp} is not None:",
-                f"        _native({target}, {self.library.word!r}, {temp})",
+                f"        _native({target}, {self.library.word!r}, {temp}{moved})",
             ]
             if self.traced:
                 number = self.rule(pos, "note", "")

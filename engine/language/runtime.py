@@ -194,13 +194,22 @@ def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
     return isinstance(each, dict | list) and bool(unread({key: each}, tree))
 
 
-def native(target: dict[str, Any], word: str, found: dict[str, Any]) -> None:
-    """Put what ``$rest`` took under ``native.<word>``, beside what is there (objects inside objects, too)."""
-    own = target.setdefault("native", {})
-    if type(own.get(word)) is dict:
-        spread(own[word], found)
-    else:
-        own[word] = found
+def native(
+    target: dict[str, Any],
+    word: str,
+    found: dict[str, Any],
+    moved: Callable[[Any, Any], None] | None = None,
+) -> None:
+    """Put what ``$rest`` took under ``native.<word>``, beside what is there (objects in objects, too)."""
+    # what is there may be a part of the document: only copies are written to
+    there = target.get("native")
+    target["native"] = whole = dict(there) if type(there) is dict else {}
+    before = whole.get(word)
+    whole[word] = own = dict(before) if type(before) is dict else {}
+    if moved is not None:
+        moved(there, whole)
+        moved(before, own)
+    spread(own, found)
 
 
 def extend(result: list[Any], more: Any) -> None:
@@ -208,18 +217,33 @@ def extend(result: list[Any], more: Any) -> None:
     if type(more) is list:
         result.extend(more)
     elif more is not None:
-        result.append(more)
+        result.append(None if more is NULL else more)
 
 
-def merge(parts: Iterable[Any]) -> dict[str, Any] | None:
-    """Objects merged, later keys win; None when there is none."""
-    found = [part for part in parts if type(part) is dict]
-    if not found:
-        return None
-    merged: dict[str, Any] = {}
-    for part in found:
-        merged.update(part)
-    return merged
+def row(table: dict[str, Any], value: Any) -> Any:
+    """The row of a table: keys are compared with the text of the value."""
+    if type(value) is str:
+        return table.get(value)
+    return None if isinstance(value, dict | list) else table.get(json_text(value) or "")
+
+
+def known(table: dict[str, Any], value: Any) -> bool:
+    """Whether a table has a row for a value."""
+    if type(value) is str:
+        return value in table
+    return not isinstance(value, dict | list) and json_text(value) in table
+
+
+def among(value: Any, choices: Any) -> bool:
+    """Whether a value is one of a list."""
+    return type(choices) is list and any(equal(value, each) for each in choices)
+
+
+def changed(value: Any, result: Any) -> str:
+    """The sentence for a value that became another one, or was left out."""
+    if result is None:
+        return f"{shown(value)} is left out"
+    return f"changed from {shown(value)} to {shown(result)}"
 
 
 def type_name(value: Any) -> str:
@@ -255,6 +279,8 @@ def wrong(value: Any, wanted: str) -> str:
 
 def shown(value: Any) -> str:
     """A value inside a sentence, cut short; long texts are never quoted."""
+    if value is NULL:
+        return "null"
     if isinstance(value, str) and len(value) > 60:
         return f"a text of {len(value)} characters"
     if isinstance(value, dict | list):
@@ -293,6 +319,8 @@ def joined(
 ) -> list[Any]:
     """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost`` is told else."""
     result: list[Any] = []
+    # the keys of the last element whose lists were made here; None: it is as it came
+    mine: set[str] | None = None
     for item in items:
         before = result[-1] if result else None
         if (
@@ -303,16 +331,26 @@ def joined(
             or (when is not None and not when(before, item))
         ):
             result.append(item)
+            mine = None
             continue
-        merged = dict(before)
+        merged = before if mine is not None else dict(before)
+        mine = set() if mine is None else mine
         for key, value in item.items():
             if key in same:
                 continue
             if key not in merged:
                 merged[key] = value
-            elif key in concat:
-                merged[key] = merged[key] + value
-            elif merged[key] != value:
+            elif value is None or merged[key] == value and key not in concat:
+                continue
+            elif merged[key] is None:
+                merged[key] = value
+            elif key in concat and type(value) is type(merged[key]) in (list, str):
+                if key in mine:
+                    merged[key] += value
+                else:
+                    merged[key] = merged[key] + value
+                    mine.add(key)
+            else:
                 lost(item, key)
         if moved is not None:
             moved(before, merged)
@@ -334,22 +372,34 @@ def put(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> 
     at = state[name]
     if type(at) is not dict:
         at = state[name] = {}
-    for key in path[:-1]:
+    if None in path:
+        return
+    *above, last = map(_key, path)
+    for key in above:
         below = at.get(key)
         if type(below) is not dict:
             below = at[key] = {}
         at = below
     if value is None:
-        at.pop(path[-1], None)
+        at.pop(last, None)
     else:
-        at[path[-1]] = None if value is NULL else value
+        at[last] = None if value is NULL else value
+
+
+def _key(value: Any) -> str:
+    """A computed key: a text as it is, a number or boolean as JSON writes it."""
+    if type(value) is str:
+        return value
+    if isinstance(value, dict | list):
+        raise FunctionError("$key", f"must be a text or number, not {article(type_name(value))}")
+    return json_text(value) or ""
 
 
 def own(value: Any) -> Any:
-    """A value as the state keeps it: what is set later stays out of the document it came from."""
+    """A copy for the state: what is set in it later stays out of the document it came from."""
     if type(value) is dict:
-        return dict(value)
-    return list(value) if type(value) is list else value
+        return {key: own(each) for key, each in value.items()}
+    return [own(each) for each in value] if type(value) is list else value
 
 
 def release(state: dict[str, Any], queue: str) -> list[Any]:
@@ -365,19 +415,18 @@ def hold(state: dict[str, Any], queue: str, event: Any) -> None:
 
 def append(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
     """Append to a list of the state, made when it is not there; None appends nothing."""
-    if value is None:
+    if value is None or None in path:
         return
-    if not path:
-        if type(state[name]) is not list:
-            state[name] = []
-        state[name].append(value)
-        return
-    at = state[name]
-    if type(at) is not dict:
-        at = state[name] = {}
-    for key in path[:-1]:
-        at = at.setdefault(key, {})
-    at.setdefault(path[-1], []).append(value)
+    at, *keys = state, name, *map(_key, path)
+    for key in keys[:-1]:
+        below = at.get(key)
+        if type(below) is not dict:
+            below = at[key] = {}
+        at = below
+    there = at.get(keys[-1])
+    if type(there) is not list:
+        there = at[keys[-1]] = []
+    there.append(None if value is NULL else value)
 
 
 HELPERS: dict[str, Any] = {
@@ -409,7 +458,11 @@ HELPERS: dict[str, Any] = {
     "_more": more,
     "_native": native,
     "_extend": extend,
-    "_merge": merge,
+    "_row": row,
+    "_known": known,
+    "_among": among,
+    "_changed": changed,
+    "_key": _key,
     "_is_a": is_a,
     "_wrong": wrong,
     "_shown": shown,
