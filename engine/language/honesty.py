@@ -73,56 +73,85 @@ def clamp(compiler: Compiler, node: Map, scope: Scope) -> Val:
     value, result = compiler.expr.temp(), compiler.expr.temp("r")
     compiler.out.add(f"{value} = {val.text}")
     end = len(compiler.expr.notes)
+    bounds = [word for word in ("$min", "$max") if node.get(word) is not None]
     allowed = node.get("$in")
+    if bool(bounds) is (allowed is not None):
+        compiler.problem(node.pos, "$clamp takes $in, or $min and $max, beside it")
+        return NOTHING
     null = False
+    compiler.out.add(f"{result} = None")
     with compiler.nested(f"if {value} is not None:"):
         if allowed is not None:
-            choices = compiler.expr.keep(plain(allowed), "in")
-            if isinstance(allowed, Scalar):
-                choices = compiler.value(allowed, scope).text
-            with compiler.nested(f"if {value} in ({choices} or ()):"):
-                compiler.out.add(f"{result} = {value}")
-            with compiler.nested("else:"):
-                otherwise = node.get("$else")
-                other = compiler.node(otherwise, scope) if otherwise is not None else NOTHING
-                null = other.null
-                compiler.out.add(f"{result} = {other.text}")
+            null = _nearest(compiler, node, allowed, scope, value, result)
         else:
-            compiler.out.add(f"{result} = {value}")
-            wrong = f"if not _is_a({value}, 'number'):"
-            del compiler.expr.notes[end:]
-            with compiler.out.indented(wrong):
-                compiler.out.add(compiler.refuse(node.pos, f"_wrong({value}, 'number')", mark))
-            for word, sign in (("$min", "<"), ("$max", ">")):
-                bound = node.get(word)
-                if bound is None:
-                    continue
-                limit = compiler.stable(compiler.node(bound, scope))
-                with compiler.out.indented(f"if {limit} is not None and {result} {sign} {limit}:"):
-                    compiler.out.add(f"{result} = {limit}")
+            _between(compiler, node, bounds, scope, value, result, mark)
         del compiler.expr.notes[end:]
         with compiler.nested(f"if {result} != {value}:"):
             words = scalar_text(node.get("$reason")) or ""
-            said = f"'changed from ' + _shown({value}) + ' to ' + _shown({result})"
+            said = f"_changed({value}, {result})"
             if words:
                 said = f"{said} + {': ' + words!r}"
-            compiler.lose(
-                node.pos, "clamped", words or "changed to the nearest legal value", mark, said
-            )
+            fallback = words or "changed to the nearest legal value"
+            compiler.lose(node.pos, "clamped", fallback, mark, said)
             if compiler.traced:
                 number = compiler.rule(node.pos, "note", "")
                 compiler.out.add(f"T.note({number}, 'clamp'{compiler.paths(mark)})")
-    with compiler.out.indented("else:"):
-        compiler.out.add(f"{result} = None")
     return Val(result, True, null, True)
+
+
+def _nearest(
+    compiler: Compiler, node: Map, allowed: Node, scope: Scope, value: str, result: str
+) -> bool:
+    """One of the allowed values, else what ``$else`` gives; whether that may be a null."""
+    if isinstance(allowed, Seq):
+        choices = compiler.expr.keep(plain(allowed), "in")
+    else:
+        choices = compiler.value(allowed, scope).text
+    with compiler.nested(f"if _among({value}, {choices}):"):
+        compiler.out.add(f"{result} = {value}")
+    otherwise = node.get("$else")
+    if otherwise is None:
+        return False
+    with compiler.nested("else:"):
+        other = compiler.node(otherwise, scope)
+        compiler.out.add(f"{result} = {other.text}")
+    return other.null
+
+
+def _between(
+    compiler: Compiler,
+    node: Map,
+    bounds: list[str],
+    scope: Scope,
+    value: str,
+    result: str,
+    mark: int,
+) -> None:
+    """A number within the bounds that are there."""
+    if node.get("$else") is not None:
+        compiler.problem(node.pos, "$else belongs to $in; a number has its nearest bound")
+    with compiler.out.indented(f"if not _is_a({value}, 'number'):"):
+        compiler.out.add(compiler.refuse(node.pos, f"_wrong({value}, 'number')", mark))
+    compiler.out.add(f"{result} = {value}")
+    for word in bounds:
+        bound = node.get(word)
+        assert bound is not None
+        sign = "<" if word == "$min" else ">"
+        limit = compiler.stable(compiler.node(bound, scope))
+        with compiler.out.indented(f"if _is_a({limit}, 'number') and {result} {sign} {limit}:"):
+            compiler.out.add(f"{result} = {limit}")
 
 
 def reject(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$reject``: refuse with a sentence."""
-    status = plain(node.get("$status") or Scalar(node.pos, 400))
-    found, given = _present_of(compiler, node, scope)
+    given = node.get("$status")
+    status = plain(given) if given is not None else 400
+    if type(status) is not int or not 400 <= status <= 599:
+        compiler.problem(given.pos if given else node.pos, "$status is a number from 400 to 599")
+        status = 400
+    found, named = _present_of(compiler, node, scope)
     words = node.get("$reject")
-    if not given:
+    if not named:
         mark = len(compiler.expr.notes)
         text = _sentence(compiler, words, scope)
         compiler.out.add(compiler.refuse(node.pos, text, mark, status))
@@ -137,8 +166,10 @@ def reject(compiler: Compiler, node: Map, scope: Scope) -> Val:
 
 def _sentence(compiler: Compiler, node: Node | None, scope: Scope) -> str:
     if isinstance(node, Scalar) and isinstance(node.value, str):
-        return compiler.scalar(node, scope).text
-    return "'this cannot be done'"
+        return f"_text({compiler.scalar(node, scope).text})"
+    if node is not None:
+        compiler.problem(node.pos, "$reject takes a sentence for the client")
+    return "''"
 
 
 def schema(compiler: Compiler, node: Map, scope: Scope) -> Val:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.errors import MappingError
 from engine.language.expressions import Code, ExpressionError, Expressions
 from engine.language.lines import Lines
@@ -113,7 +115,8 @@ class Recorder:
 
     def lose(self, pos: Pos, kind: str, reason: str, mark: int, text: str | None = None) -> None:
         """A line that records a loss; ``text`` is Python code of a reason made at run time."""
-        number = self.rule(pos, kind, reason, self.first_path(mark))
+        static = re.sub(r"\{\{.*?\}\}", "…", reason)
+        number = self.rule(pos, kind, static, self.first_path(mark))
         if self.traced:
             said = text or repr(reason)
             self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")
