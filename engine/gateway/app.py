@@ -60,6 +60,8 @@ class Gateway:
     # -- the hot path: a bare ASGI callable
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
         snapshot = self.snapshot
         headers = _headers(scope)
         method, path = scope["method"], scope["path"]

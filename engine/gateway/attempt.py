@@ -16,6 +16,7 @@ from engine.gateway.replies import Replies
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
 from engine.gateway.upstream import (
+    BadAnswer,
     DecodingError,
     Disconnected,
     Limits,
@@ -231,16 +232,20 @@ class Attempts:
         credential = candidate.credential
         raw = await read_body(response, ERROR_BODY_BYTES)
         text = redact(raw.decode("utf-8", "replace"), credential.secrets)
+        try:
+            body = jsontext.loads(text)
+        except JsonError:
+            body = text
+        # A redirect is nothing that a client could follow: it holds no key for there.
+        status = response.status_code if response.status_code >= 400 else 502
         answer = self._snapshot.translator.error(
-            response.status_code,
-            text,
+            status,
+            body,
             source=credential.provider.format,
             target=self._call.format.name,
             headers=dict(response.headers),
         )
-        return Failure(
-            "answer", answer.kind, text, response.status_code, answer.retry_after, answer
-        )
+        return Failure("answer", answer.kind, text, status, answer.retry_after, answer)
 
     def _reported(self, error: dict[str, Any]) -> Failure:
         """An error that the upstream told inside an answer of status 200."""
@@ -274,8 +279,8 @@ class Attempts:
             )
         if isinstance(error, Disconnected):
             return self._failure("closed", "upstream", f"upstream: {error}")
-        if isinstance(error, DecodingError):
-            return self._failure("garbage", "upstream", "the upstream's answer cannot be unpacked")
+        if isinstance(error, (DecodingError, BadAnswer)):
+            return self._failure("garbage", "upstream", "the upstream's answer cannot be read")
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
@@ -313,7 +318,6 @@ class _Relay:
                     continue
                 out, held = held, b""
                 await self._begin()
-            limit.reschedule(clock() + idle)
             if stream.done:
                 await self._end(out)
                 limit.reschedule(clock() + DRAIN_SECONDS)
@@ -322,6 +326,7 @@ class _Relay:
                 return None
             if out:
                 await self._exchange.write(out)
+            limit.reschedule(clock() + idle)
         out = held + stream.close()
         if stream.error is not None and not stream.started:
             return stream.error

@@ -84,6 +84,7 @@ class Exchange:
         self._beating: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone = False
+        self._finished = False
         self._quiet_since = 0.0
         self._sending_since: float | None = None
         self._keepalive = 0.0
@@ -112,6 +113,8 @@ class Exchange:
         if self._beating is not None:
             await self._beating
         self._sending_since = self._loop.time()
+        if not more:
+            self._finished = True
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
         self._quiet_since = self._loop.time()
         self._sending_since = None
@@ -145,6 +148,8 @@ class Exchange:
 
     def _look(self) -> None:
         now = self._loop.time()
+        if self._finished and self._sending_since is None:
+            return
         if self._sending_since is not None:
             if now - self._sending_since >= self._patience:
                 self._leave()
@@ -167,7 +172,8 @@ class Exchange:
     async def _listen(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
-        self._leave()
+        if not self._finished:  # a server also says so when the answer is complete
+            self._leave()
 
     def _leave(self) -> None:
         if self._task is not None and not self._gone:

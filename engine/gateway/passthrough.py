@@ -74,7 +74,11 @@ class PassThrough:
 
     def feed(self, chunk: bytes) -> bytes:
         """The frames that these bytes complete. Raises UpstreamError for a frame without end."""
-        self._observer.feed(chunk)
+        written = self._observer.feed(chunk)
+        if self._observer.error is not None:
+            # The observer had written the frames before this read's as they were; what it wrote now
+            # holds the rest and the error, also where the upstream's own was no proper event.
+            return written
         tail = self._tail
         fresh = max(0, len(tail) - 3)  # a mark may be cut by the read
         tail += chunk

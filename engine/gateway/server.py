@@ -54,6 +54,7 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # trusted-proxies decides who may name the client
             ws="none",
             timeout_keep_alive=KEEPALIVE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,

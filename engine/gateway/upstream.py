@@ -25,11 +25,16 @@ AsyncByteStream = httpx.AsyncByteStream
 Request = httpx.Request
 Response = httpx.Response
 TransportError = httpx.TransportError
-Disconnected = httpx.RemoteProtocolError
+BadAnswer = httpx.RemoteProtocolError
 StreamError = httpx.StreamError
 DecodingError = httpx.DecodingError
 TimeoutException = httpx.TimeoutException
 ConnectTimeout = httpx.ConnectTimeout
+
+
+class Disconnected(httpx.RemoteProtocolError):
+    """The connection ended before a byte of the answer came, as kept connections do."""
+
 
 # Vendors send long header lists (limits, traces, policies); a line beyond this is no honest answer.
 MAX_HEADER_BYTES = 64 * 1024
@@ -51,7 +56,7 @@ _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ClientSSLError, httpx.ConnectError),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ServerDisconnectedError, Disconnected),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.ClientConnectionError, httpx.ReadError),
@@ -79,7 +84,8 @@ _SAID: dict[type[httpx.TransportError], str] = {
     httpx.ReadTimeout: "no answer within the time allowed",
     httpx.ConnectError: "could not connect",
     httpx.UnsupportedProtocol: "not an http or https address",
-    httpx.RemoteProtocolError: "the connection was closed before the answer was complete",
+    Disconnected: "the connection was closed before the answer",
+    httpx.RemoteProtocolError: "the answer is cut short or no HTTP",
     httpx.ReadError: "the connection broke",
 }
 

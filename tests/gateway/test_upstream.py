@@ -73,11 +73,11 @@ def test_what_is_sent_is_what_was_prepared_and_no_more() -> None:
     [
         (hangs(), QUICK, seam.TimeoutException),
         (says(b""), CALM, seam.Disconnected),
-        (says(HEAD + b"content-length: 50\r\n\r\nhello"), CALM, seam.Disconnected),
+        (says(HEAD + b"content-length: 50\r\n\r\nhello"), CALM, seam.BadAnswer),
         (streams(b"hello", cut=True), CALM, seam.TransportError),
-        (says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), CALM, seam.Disconnected),
-        (says(HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n"), CALM, seam.Disconnected),
-        (says(HEAD + b"x: " + b"y" * 90_000 + b"\r\n\r\n"), CALM, seam.Disconnected),
+        (says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), CALM, seam.BadAnswer),
+        (says(HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n"), CALM, seam.BadAnswer),
+        (says(HEAD + b"x: " + b"y" * 90_000 + b"\r\n\r\n"), CALM, seam.BadAnswer),
         (
             answers(None, headers={"content-encoding": "gzip"}, raw=b"no gzip at all"),
             CALM,
@@ -89,8 +89,9 @@ def test_what_is_sent_is_what_was_prepared_and_no_more() -> None:
 def test_a_misbehaving_server_is_an_error_of_the_seam(
     script: Script, limits: Limits, error: type[Exception]
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         run(script, limits=limits)
+    assert isinstance(caught.value, seam.Disconnected) is (error is seam.Disconnected)
 
 
 def test_nobody_listening_is_a_connect_error_that_names_no_address() -> None:
