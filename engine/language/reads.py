@@ -115,12 +115,17 @@ class Binding:
         return found
 
     def _of_source(self, list_of: Binding, path: Path) -> list[tuple[Path, Branch, bool]]:
+        """What a filter looks at in the elements, and what other loops over the same list read."""
         start = (*path, ELEMENT)
-        return [
+        found = [
             (each[len(start) :], where, whole)
             for each, where, whole in list_of.readings
             if len(each) > len(start) and each[: len(start)] == start
         ]
+        for where_it_is, other in list_of.elements:
+            if where_it_is == path and other is not self:
+                found += other.readings
+        return found
 
     def rested(self, branch: Branch) -> bool:
         """Whether a ``$rest`` takes what is unread where ``branch`` runs."""
