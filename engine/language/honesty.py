@@ -45,8 +45,18 @@ def drop(compiler: Compiler, node: Map, scope: Scope) -> Val:
     for name, mark in _present_of(compiler, node, scope)[0]:
         with compiler.nested(f"if {name} is not None:"):
             words, text = _reason(compiler, node.get("$drop"), scope)
-            compiler.lose(node.pos, "dropped", words, mark, text)
+            _lose(compiler, node, "dropped", words, mark, text)
     return NOTHING
+
+
+def _lose(
+    compiler: Compiler, node: Map, kind: str, words: str, mark: int, text: str | None
+) -> None:
+    """Record the loss of the one reading at ``mark``: what was read after it is not lost."""
+    end = len(compiler.expr.notes)
+    compiler.expr.notes += compiler.expr.notes[mark : mark + 1]
+    compiler.lose(node.pos, kind, words, end, text)
+    del compiler.expr.notes[end:]
 
 
 def emulate(compiler: Compiler, node: Map, scope: Scope) -> Val:
@@ -62,7 +72,7 @@ def emulate(compiler: Compiler, node: Map, scope: Scope) -> Val:
         compiler.lose(node.pos, "emulated", words, mark, text)
     for name, at in found:
         with compiler.nested(f"if {name} is not None:"):
-            compiler.lose(node.pos, "emulated", words, at, text)
+            _lose(compiler, node, "emulated", words, at, text)
     return Val(result, val.absent, val.null, True)
 
 
