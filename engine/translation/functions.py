@@ -35,8 +35,8 @@ _ID_TAIL = re.compile(r"[A-Za-z0-9_-]{1,64}")
     "carry", "object", "text",
     example=(
         "carry(s, 'chat')",
-        {"s": {"vendor": "claude", "kind": "sig", "value": "EqQ="}},
-        "gw1.claude.-.sig.self.EqQ=",
+        {"s": {"vendor": "acme", "kind": "sig", "value": "EqQ="}},
+        "gw1.acme.-.sig.self.EqQ=",
     ),
 )  # fmt: skip
 def carry(signature: dict[str, Any], vendor: str) -> str | None:
@@ -57,9 +57,9 @@ def carry(signature: dict[str, Any], vendor: str) -> str | None:
 @function(
     "uncarry", "text", "text", "text",
     example=(
-        "uncarry(t, 'claude', 'sig')",
+        "uncarry(t, 'acme', 'sig')",
         {"t": "EqQ="},
-        {"vendor": "claude", "kind": "sig", "value": "EqQ="},
+        {"vendor": "acme", "kind": "sig", "value": "EqQ="},
     ),
 )  # fmt: skip
 def uncarry(text: str, vendor: str, kind: str) -> dict[str, Any] | None:
