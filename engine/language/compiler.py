@@ -25,7 +25,7 @@ from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, suggest
 
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Compiler(Observer):
@@ -151,7 +151,7 @@ class Compiler(Observer):
             return
         for key, value in node.entries:
             name = str(key.value)
-            if _NAME.fullmatch(name):
+            if NAME.fullmatch(name):
                 yield name, value
             else:
                 self.problem(key.pos, f"{name} is no name; take letters, digits and _")

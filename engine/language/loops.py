@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.language.compiler import Compiler
+from engine.language.compiler import NAME, Compiler
+from engine.language.composing import empty, empty_word
 from engine.language.reads import Binding
 from engine.language.results import NOTHING, Val, scalar_text
 from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+
+
+JOIN_KEYS = frozenset({"same", "concat", "on-conflict", "when"})
 
 
 @dataclass(slots=True)
@@ -26,7 +30,7 @@ def _names(compiler: Compiler, node: Map) -> list[str]:
     given = node.get("$as")
     items = given.items if isinstance(given, Seq) else (given,)
     names = [scalar_text(item) or "" for item in items]
-    if not all(name.isidentifier() for name in names) or len(names) > 2:
+    if not names or len(names) > 2 or not all(NAME.fullmatch(name) for name in names):
         compiler.problem(given.pos if given else node.pos, "$as takes a name or [name, index]")
         return ["it"]
     return names
@@ -92,6 +96,8 @@ def _collect(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
     item = node.get("$item") if flat is None else flat
     if item is None:
         return
+    if flat is not None and node.get("$item") is not None:
+        compiler.problem(node.pos, "$item and $flat in one loop; take one of them")
     mark = compiler.mark() if compiler.traced else ""
     val = compiler.node(item, scope)
     if val is NOTHING:
@@ -126,14 +132,12 @@ def _finished(compiler: Compiler, node: Map, scope: Scope, loop: Loop, result: s
     join = node.get("$join")
     if join is not None:
         _join(compiler, join, scope, result)
-    word = scalar_text(node.get("$empty"))
+    word = empty_word(compiler, node)
     if word == "drop":
         compiler.out.add(f"{result} = {result} or None")
         return Val(result, True, False, True)
     if word == "keep":
         return Val(result, False, False, True)
-    if word is not None:
-        compiler.problem(node.pos, "$empty is drop or keep")
     with compiler.out.indented(f"if {loop.source} is None and not {result}:"):
         compiler.out.add(f"{result} = None")
     return Val(result, True, False, True)
@@ -144,14 +148,19 @@ def _join(compiler: Compiler, node: Node, scope: Scope, result: str) -> None:
     if not isinstance(node, Map):
         compiler.problem(node.pos, "$join takes {same: key, concat: [keys]}")
         return
-    for key in node.keys():
-        if key not in ("same", "concat", "on-conflict", "when"):
+    for key, _ in node.entries:
+        if key.value not in JOIN_KEYS:
             compiler.problem(
-                node.pos, f"$join has no {key}; it takes same, concat, when, on-conflict"
+                key.pos, f"unknown key {key.value} in $join{suggest(str(key.value), JOIN_KEYS)}"
             )
     data = {key.value: plain(value) for key, value in node.entries if key.value != "when"}
     same, concat = (_listed(data.get(word)) for word in ("same", "concat"))
-    strict = data.get("on-conflict") == "break"
+    if not same:
+        compiler.problem(node.pos, "$join needs same: the key in which neighbours are equal")
+    conflict = data.get("on-conflict", "loss")
+    if conflict not in ("loss", "break"):
+        compiler.problem(node.pos, f"on-conflict is loss or break, not {conflict}")
+    strict = conflict == "break"
     test = "None"
     when = node.get("when")
     if when is not None:
@@ -180,43 +189,72 @@ def scan(compiler: Compiler, node: Map, scope: Scope) -> Val:
     if not isinstance(start, Map):
         compiler.problem(node.pos, "$state takes a map of names with their start values")
         return NOTHING
-    state = compiler.expr.temp("S")
-    compiler.out.add(f"{state} = {_start(compiler, start, scope)}")
-    keys = frozenset(start.keys())
-    scope = scope.bind(state=Name(state, keys=keys, always=keys))
+    sets, appends, then = (node.get(word) for word in ("$set", "$append", "$then"))
+    state = State(
+        compiler.expr.temp("S"),
+        frozenset(name for name, _ in compiler.names(start, "$state")),
+        mutations([(sets, False), (appends, True), (then, False)]),
+    )
+    compiler.out.add(f"{state.var} = {_start(compiler, start, scope, state)}")
+    scope = scope.bind(state=Name(state.var, keys=state.keys, always=state.keys))
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = []")
     with _looping(compiler, node, "$scan", scope) as loop:
-        for word in ("$set", "$append"):
-            assign(compiler, node.get(word), loop.scope, state, keys, word == "$append")
+        assign(compiler, sets, loop.scope, state, False)
+        assign(compiler, appends, loop.scope, state, True)
         _collect(compiler, node, loop.scope, result)
-        assign(compiler, node.get("$then"), loop.scope, state, keys, False)
+        assign(compiler, then, loop.scope, state, False)
     last = node.get("$last")
     if last is not None:
         val = compiler.node(last, scope)
         compiler.out.add(f"_extend({result}, {val.text})")
     if node.get("$item") is None and node.get("$flat") is None and last is None:
-        return Val(state, False, False, True)
+        for word in ("$join", "$empty"):
+            if node.get(word) is not None:
+                compiler.problem(node.pos, f"{word} needs $item or $flat beside it")
+        return Val(state.var, False, False, True)
     return _finished(compiler, node, scope, loop, result)
 
 
-def _start(compiler: Compiler, start: Map, scope: Scope) -> str:
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of a scan or a stream: its Python name, its variables, and how deep each is changed.
+
+    A value set at a depth that is changed later is copied first: it may be a part of the document.
+    """
+
+    var: str
+    keys: frozenset[str]
+    mutated: dict[str, int]
+
+    def kept(self, name: str, depth: int, text: str) -> str:
+        """Python code of a value as the state keeps it."""
+        return f"_own({text})" if self.mutated.get(name, -1) >= depth else text
+
+
+def mutations(assigned: Iterable[tuple[Node | None, bool]]) -> dict[str, int]:
+    """How deep each state variable is changed in place by these sets and appends."""
+    found: dict[str, int] = {}
+    for node, appending in assigned:
+        for key, child in node.entries if isinstance(node, Map) else ():
+            path = child.get("$key") if isinstance(child, Map) else None
+            length = len(path.items) if isinstance(path, Seq) else 1 if path is not None else 0
+            depth = length if appending else length - 1
+            found[str(key.value)] = max(depth, found.get(str(key.value), -1))
+    return found
+
+
+def _start(compiler: Compiler, start: Map, scope: Scope, state: State) -> str:
     pairs = []
     for key, value in start.entries:
         val = compiler.node(value, scope)
-        pairs.append(
-            f"{key.value!r}: {compiler.written(val, compiler.stable(val)) if val.null else val.text}"
-        )
+        text = compiler.written(val, compiler.stable(val)) if val.null else val.text
+        pairs.append(f"{key.value!r}: {state.kept(str(key.value), 0, text)}")
     return f"{{{', '.join(pairs)}}}"
 
 
 def assign(
-    compiler: Compiler,
-    node: Node | None,
-    scope: Scope,
-    state: str,
-    keys: frozenset[str],
-    appending: bool,
+    compiler: Compiler, node: Node | None, scope: Scope, state: State, appending: bool
 ) -> None:
     """``set`` and ``append``: state variables get new values, one after the other."""
     if node is None:
@@ -226,32 +264,41 @@ def assign(
         return
     for key, child in node.entries:
         name = str(key.value)
-        if name not in keys:
-            compiler.problem(key.pos, f"unknown state variable {name}{suggest(name, keys)}")
+        if name not in state.keys:
+            compiler.problem(key.pos, f"unknown state variable {name}{suggest(name, state.keys)}")
             continue
-        path = ""
+        path: list[str] = []
         value: Node | None = child
         if isinstance(child, Map) and child.get("$key") is not None:
+            _check_keyed(compiler, child)
             path = _path(compiler, child.get("$key"), scope)
             value = child.get("$value")
         mark = len(compiler.expr.notes)
         val = compiler.node(value, scope) if value is not None else NOTHING
         text = compiler.stable(val)
         del compiler.expr.notes[mark:]
-        if compiler.static and isinstance(value, Scalar) and str(value.value).startswith("="):
-            # what a formula gives may be a part of the event: the state keeps a copy
-            text = compiler.stable(Val(f"_own({text})"))
+        keys = "".join(f"{each}, " for each in path)
         if appending:
-            compiler.out.add(f"_append({state}, {name!r}, ({path}), {text})")
+            compiler.out.add(f"_append({state.var}, {name!r}, ({keys}), {text})")
         elif path:
-            compiler.out.add(f"_put({state}, {name!r}, ({path}), {text})")
+            text = state.kept(name, len(path), text)
+            compiler.out.add(f"_put({state.var}, {name!r}, ({keys}), {text})")
         else:
-            compiler.out.add(f"{state}[{name!r}] = {compiler.written(val, text)}")
+            text = state.kept(name, 0, compiler.written(val, text))
+            compiler.out.add(f"{state.var}[{name!r}] = {text}")
 
 
-def _path(compiler: Compiler, node: Node | None, scope: Scope) -> str:
+def _check_keyed(compiler: Compiler, node: Map) -> None:
+    for key, _ in node.entries:
+        if key.value not in ("$key", "$value"):
+            compiler.problem(key.pos, f"{key.value} stands beside $key; only $value may")
+    if node.get("$value") is None:
+        compiler.problem(node.pos, "$key needs $value beside it")
+
+
+def _path(compiler: Compiler, node: Node | None, scope: Scope) -> list[str]:
     items = node.items if isinstance(node, Seq) else (node,)
-    return "".join(f"{compiler.value(item, scope).text}, " for item in items)
+    return [compiler.value(item, scope).text for item in items]
 
 
 def mapped(compiler: Compiler, node: Map, scope: Scope) -> Val:
@@ -265,7 +312,7 @@ def mapped(compiler: Compiler, node: Map, scope: Scope) -> Val:
         _pair(compiler, node, loop.scope, result)
     with compiler.out.indented(f"if {loop.source} is None:"):
         compiler.out.add(f"{result} = None")
-    return _dropped(compiler, node, result)
+    return empty(compiler, node, result, "{}")
 
 
 def _mapped_object(
@@ -291,22 +338,18 @@ def _mapped_object(
             with compiler.out.indented(f"if not ({compiler.condition(test, inner)}):"):
                 compiler.out.add("continue")
         _pair(compiler, node, inner, result)
-    return _dropped(compiler, node, result)
+    return empty(compiler, node, result, "{}")
 
 
 def _pair(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
     key_node, item = node.get("$key"), node.get("$item")
     assert key_node is not None and item is not None
-    name = compiler.stable(compiler.node(key_node, scope))
+    name = compiler.expr.temp("k")
+    compiler.out.add(f"{name} = {compiler.value(key_node, scope).text}")
     mark = compiler.mark() if compiler.traced else ""
     val = compiler.node(item, scope)
     text = compiler.stable(val)
     with compiler.out.indented(f"if {text} is not None and {name} is not None:"):
+        compiler.out.add(f"{name} = _key({name})")
         compiler.out.add(f"{result}[{name}] = {compiler.written(val, text)}")
         compiler.made(result, name, mark, item.pos)
-
-
-def _dropped(compiler: Compiler, node: Map, result: str) -> Val:
-    if scalar_text(node.get("$empty")) == "drop":
-        compiler.out.add(f"{result} = {result} or None")
-    return Val(result, True, False, True)

@@ -402,6 +402,15 @@ def own(value: Any) -> Any:
     return [own(each) for each in value] if type(value) is list else value
 
 
+def stamp(out: list[Any], begin: int, keys: dict[str, Any]) -> None:
+    """Put these keys on the events emitted since ``begin``, where they do not have them."""
+    for position in range(begin, len(out)):
+        event = out[position]
+        if type(event) is dict and not event.keys() >= keys.keys():
+            # the event may be a part of a document
+            out[position] = {**event, **{k: v for k, v in keys.items() if k not in event}}
+
+
 def release(state: dict[str, Any], queue: str) -> list[Any]:
     """The events waiting in a queue, which is empty from now on."""
     waiting: dict[str, list[Any]] = state["$held"]
@@ -461,6 +470,7 @@ HELPERS: dict[str, Any] = {
     "_row": row,
     "_known": known,
     "_among": among,
+    "_stamp": stamp,
     "_changed": changed,
     "_key": _key,
     "_is_a": is_a,
