@@ -282,7 +282,7 @@ class Compiler(Observer):
             number = self.rule(node.pos, "unread", "its place is taken by another value")
             if self.traced:
                 with self.out.indented(f"for _k in _spread({target}, {temp}):"):
-                    paths = f"T.p({self.path(own.ref)}, (_k,))"
+                    paths = f"T.p({self.path(own.ref)}, _k)"
                     said = "'its place is taken by another value'"
                     self.out.add(f"T.loss({number}, 'dropped', {said}, {paths})")
             else:

@@ -288,9 +288,9 @@ def shown(value: Any) -> str:
     return json_text(value) or "null"
 
 
-def spread(target: dict[str, Any], native: Any) -> list[str]:
-    """Merge ``native`` where ``target`` has no such key, objects inside objects, too; the keys that found no place."""
-    lost: list[str] = []
+def spread(target: dict[str, Any], native: Any) -> list[tuple[str, ...]]:
+    """Merge ``native`` where ``target`` has no such key, objects inside objects, too; the paths that found no place."""
+    lost: list[tuple[str, ...]] = []
     if type(native) is not dict:
         return lost
     for key, value in native.items():
@@ -301,10 +301,10 @@ def spread(target: dict[str, Any], native: Any) -> list[str]:
         if type(there) is dict and type(value) is dict:
             # the object may be shared with the document it came from
             copy = dict(there)
-            lost.extend(f"{key}.{below}" for below in spread(copy, value))
+            lost.extend((key, *below) for below in spread(copy, value))
             target[key] = copy
         elif there != value:
-            lost.append(key)
+            lost.append((key,))
     return lost
 
 
