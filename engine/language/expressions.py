@@ -8,6 +8,8 @@ mapping knows what it reads. Helpers named ``_x`` live in :mod:`engine.language.
 from __future__ import annotations
 
 import itertools
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,12 +55,20 @@ class Code:
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
     test: str | None = None
+    word: str = ""
 
 
 def parse(text: str) -> Ast:
     """The AST of an expression. Raises ExpressionError."""
     try:
-        return jmespath.parser.Parser().parse(text).parsed  # type: ignore[no-any-return]
+        with warnings.catch_warnings():
+            # the package accepts `word` for a text, with a warning
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            ast: Ast = jmespath.parser.Parser().parse(text).parsed
+    except PendingDeprecationWarning:
+        raise ExpressionError("between backticks stands JSON; a text is written 'text'") from None
+    except RecursionError:
+        raise ExpressionError(_TOO_DEEP) from None
     except jmespath.exceptions.LexerError as error:
         raise ExpressionError(f"{error.message}", error.lexer_position) from None
     except jmespath.exceptions.EmptyExpressionError:
@@ -66,6 +76,23 @@ def parse(text: str) -> Ast:
     except jmespath.exceptions.ParseError as error:
         token = error.token_value or "the end"
         raise ExpressionError(f"not an expression at {token!r}", error.lex_position) from None
+    if _deeper(ast, DEPTH):
+        raise ExpressionError(_TOO_DEEP)
+    return ast
+
+
+# Python takes about a hundred levels of parentheses.
+DEPTH = 40
+# As a default these differ in nothing that a condition or a list function sees.
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_TOO_DEEP = "an expression nested too deeply; name its parts with $let"
+
+
+def _deeper(ast: Ast, limit: int) -> bool:
+    """Whether an AST has more levels than ``limit``."""
+    return limit < 0 or any(
+        _deeper(child, limit - 1) for child in ast["children"] if isinstance(child, dict)
+    )
 
 
 _PATHS = frozenset(
@@ -94,6 +121,8 @@ class Expressions:
         self.temps = itertools.count(1)
         self.constants: dict[str, Any] = {}
         self.notes: list[Ref] = []
+        # the names looked up since somebody began to listen
+        self.used: set[str] = set()
 
     def temp(self, prefix: str = "t") -> str:
         """A Python name nobody else has."""
@@ -161,11 +190,18 @@ class Expressions:
             name = scope.names.get(key)
             if name is None:
                 raise ExpressionError(f"unknown name {key}{suggest(key, scope.names)}")
+            self.used.add(key)
             return Code(
-                name.code, name.ref, True, getter=name.getter, keys=name.keys, always=name.always
+                name.code,
+                name.ref,
+                True,
+                getter=name.getter,
+                keys=name.keys,
+                always=name.always,
+                word=key,
             )
         if current.keys is not None and key not in current.keys:
-            raise ExpressionError(f"{current.text} has no {key}{suggest(key, current.keys)}")
+            raise ExpressionError(f"{current.word} has no {key}{suggest(key, current.keys)}")
         ref = current.ref.down(key) if current.ref else None
         if key in current.always:
             return Code(f"{current.text}[{key!r}]", ref, True)
@@ -285,6 +321,12 @@ class Expressions:
         test = f"({self._tested(left)} or {self._tested(right)})"
         if left.boolean:
             return Code(f"({one} or {other})", None, False, right.boolean, test=test)
+        default = ast["children"][1]
+        if scope.names and default["type"] == "literal" and default["value"] not in _EMPTY:
+            raise ExpressionError(
+                '|| is no default: false, "" and [] give way, too; take $value with $else,'
+                " or not_null()"
+            )
         value, bound = self._bound(one)
         held = f"({bound}) or ({value} == 0 and {value} is not False)"
         return Code(f"({value} if {held} else {other})", test=test)
@@ -330,14 +372,16 @@ class Expressions:
         if current is None:
             return Code(build(None), never_null=True)
         value, bound = self._bound(self.look(current, scope))
-        inner = Code(value, current.ref, True, keys=current.keys)
+        inner = Code(value, current.ref, True, keys=current.keys, word=current.word)
         return Code(f"({build(inner)} if ({bound}) is not None else None)")
 
     def _pipe(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
         source = self.node(left, scope, current)
         value, bound = self._bound(source.text)
-        body = self.node(right, scope, Code(value, source.ref, True, keys=source.keys))
+        body = self.node(
+            right, scope, Code(value, source.ref, True, keys=source.keys, word=source.word)
+        )
         self.look(source, scope)
         text = body.text if value == bound else f"(({bound}), {body.text})[1]"
         return Code(text, body.ref)
@@ -391,6 +435,8 @@ class Expressions:
 
     def _literal(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         value = ast["value"]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ExpressionError("NaN and Infinity are no JSON")
         if isinstance(value, dict | list):
             return Code(self.keep(value), simple=True, never_null=True)
         return Code(

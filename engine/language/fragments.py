@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -25,20 +26,33 @@ def use(compiler: Compiler, node: Map, scope: Scope) -> Val:
         return NOTHING
     given = node.get("$with")
     bound: dict[str, Name] = {}
-    if isinstance(given, Map):
-        for key, value in given.entries:
-            bound[str(key.value)] = compiler.bound(str(key.value), value, scope)
+    for key, value in compiler.names(given, "$with") if given is not None else ():
+        bound[key] = compiler.bound(key, value, scope)
     if _recursive(fragments, name):
-        return _call(compiler, name, body, bound, scope)
+        return _call(compiler, name, body, bound, scope, node)
     if name in compiler.expanding:
+        compiler.problem(name_node.pos, f"the fragment {name} extends itself; use $use for that")
         return NOTHING
     compiler.expanding.append(name)
     inner = Scope({**compiler.root_names, **bound}, scope.branch)
     if "state" in scope.names:
         inner = inner.bind(state=scope.names["state"])
-    val = compiler.node(body, inner)
+    with _used(compiler, name, bound, node):
+        val = compiler.node(body, inner)
     compiler.expanding.pop()
     return val
+
+
+@contextmanager
+def _used(compiler: Compiler, name: str, bound: Iterable[str], node: Map) -> Iterator[None]:
+    """Names that are given to a fragment and that it never reads are a mistake."""
+    outer, compiler.expr.used = compiler.expr.used, set()
+    yield
+    read, compiler.expr.used = compiler.expr.used, outer
+    given = node.get("$with")
+    for key, _ in given.entries if isinstance(given, Map) else ():
+        if key.value in bound and key.value not in read:
+            compiler.problem(key.pos, f"the fragment {name} never reads {key.value}; remove it")
 
 
 def _recursive(fragments: dict[str, Node], name: str) -> bool:
@@ -66,7 +80,9 @@ def _uses(node: Node) -> Iterator[str]:
             yield from _uses(item)
 
 
-def _call(compiler: Compiler, name: str, body: Node, bound: dict[str, Name], scope: Scope) -> Val:
+def _call(
+    compiler: Compiler, name: str, body: Node, bound: dict[str, Name], scope: Scope, node: Map
+) -> Val:
     for argument in bound.values():
         if argument.ref is not None:
             # whoever is given an object answers for what is in it
@@ -76,16 +92,22 @@ def _call(compiler: Compiler, name: str, body: Node, bound: dict[str, Name], sco
     if not function:
         function = compiler.expr.temp(f"f_{word(name)}_")
         compiler.recursive[name] = (function, parameters)
-        _function(compiler, function, body, parameters)
-    if parameters != list(bound):
-        compiler.problem(body.pos, f"the fragment {name} is used with different names")
+        with _used(compiler, name, bound, node):
+            _function(compiler, function, body, parameters)
+    if set(parameters) != set(bound):
+        compiler.problem(
+            node.pos,
+            f"the fragment {name} uses itself, so all its uses give the same names:"
+            f" {', '.join(parameters) or 'none'}",
+        )
     arguments: list[str] = []
     for parameter in parameters:
         given = bound.get(parameter)
         arguments.append(given.code if given is not None else "None")
         if compiler.traced:
             arguments.append(compiler.path(given.ref) if given is not None else "None")
-    return Val(f"{function}({', '.join([*arguments, *_roots_code(compiler)])})")
+    # what the function gives is known only when all of it is compiled: it may be a null
+    return Val(f"{function}({', '.join([*arguments, *_roots_code(compiler)])})", null=True)
 
 
 def _roots_code(compiler: Compiler) -> Iterator[str]:
