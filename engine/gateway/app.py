@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,6 +18,7 @@ from starlette.routing import Mount, Route
 
 from engine.errors import Rejected
 from engine.gateway import call as calls
+from engine.gateway.admin import Admin
 from engine.gateway.call import Call
 from engine.gateway.config import Settings
 from engine.gateway.context import Context, client_address
@@ -30,6 +33,8 @@ from engine.gateway.exchange import (
     read_body,
 )
 from engine.gateway.ingress import Match
+from engine.gateway.metrics import Metrics, wants_text
+from engine.gateway.reload import Reloader
 from engine.gateway.replies import JSON, Replies, envelope_headers
 from engine.gateway.routing import ListedModel
 from engine.gateway.snapshot import Snapshot, build
@@ -50,7 +55,13 @@ class Gateway:
     def __init__(self, snapshot: Snapshot, state: State) -> None:
         self.snapshot = snapshot
         self.state = state
+        self.metrics = Metrics()
+        self.reloader: Reloader | None = None
         self.dispatcher = Dispatcher(state)
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Serve by another snapshot from now on; requests under way keep theirs."""
+        self.snapshot = snapshot
 
     async def ready(self) -> bool:
         """Whether some credential could be used now."""
@@ -108,6 +119,8 @@ class Gateway:
                     "internal", f"the gateway failed; its log has request {context.id}"
                 )
         finally:
+            if match is not None and match.route.call == "generate":
+                self.metrics.observe(context)
             context.write()
 
     async def _serve(
@@ -195,10 +208,13 @@ def create_app(
     transport: AsyncBaseTransport | None = None,
     translator: Translator | None = None,
     state: State | None = None,
+    source: Path | None = None,
+    host: str | None = None,
 ) -> Starlette:
     """The application for a configuration. ``transport`` stands in for the network.
 
-    Raises ConfigError and MappingError: what does not hold is never served.
+    ``source`` is the configuration's file, watched for changes when given; ``host`` where the
+    server listens. Raises ConfigError and MappingError: what does not hold is never served.
     """
     transports = Transports(transport)
     gateway = Gateway(build(settings, transports, translator), state or LocalState())
@@ -210,21 +226,39 @@ def create_app(
         usable = await gateway.ready()
         return JSONResponse({"ready": usable}, status_code=200 if usable else 503)
 
+    async def metrics(request: Request) -> Response:
+        if wants_text(request.headers.get("accept", "")):
+            text, content_type = gateway.metrics.text()
+            return Response(text, headers={"content-type": content_type})
+        return JSONResponse(gateway.metrics.document())
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         for note in gateway.snapshot.notes:
             log.info(note)
-        yield
-        await transports.aclose()
+        watching: asyncio.Task[None] | None = None
+        if source is not None:
+            gateway.reloader = Reloader(
+                source, host or settings.host, gateway.snapshot, gateway.swap
+            )
+            watching = asyncio.create_task(gateway.reloader.run())
+        try:
+            yield
+        finally:
+            if watching is not None:
+                watching.cancel()
+                await asyncio.wait([watching])
+            await transports.aclose()
 
     app = Starlette(
         routes=[
             Route("/health", health, methods=["GET"]),
             Route("/ready", ready, methods=["GET"]),
+            Route("/metrics", metrics, methods=["GET"]),
             Route("/", health, methods=["GET"]),
-            Mount("/", app=gateway),
+            Mount("/admin", app=Admin(gateway)),
+            Mount("/", app=gateway, middleware=_cors(settings)),
         ],
-        middleware=_cors(settings),
         lifespan=lifespan,
     )
     app.state.gateway = gateway

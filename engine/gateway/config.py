@@ -74,12 +74,17 @@ class RouteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A validated configuration; names as in the file, sizes in bytes, times in seconds."""
+    """A validated configuration; names as in the file, sizes in bytes, times in seconds.
+
+    ``notes`` say which credentials are off, ``files`` are the secrets' files that were read,
+    ``document`` is the whole with its defaults and without its secrets, as people may see it.
+    """
 
     host: str
     port: int
     tls: tuple[str, str] | None
     api_keys: tuple[ClientKey, ...]
+    admin_key: ClientKey | None
     allow_anonymous: bool
     trusted_proxies: tuple[Network, ...]
     cors_origins: tuple[str, ...]
@@ -106,11 +111,8 @@ class Settings:
     routes: tuple[RouteOptions, ...]
     credentials: tuple[CredentialSettings, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def loopback_only(self) -> bool:
-        """Whether only this machine can reach the server."""
-        return is_loopback(self.host)
+    files: tuple[Path, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def is_loopback(host: str) -> bool:
@@ -161,6 +163,7 @@ class _Reader:
         self.environ = environ
         self.problems: list[tuple[Pos, str]] = []
         self.notes: list[str] = []
+        self.files: list[Path] = []
 
     def problem(self, path: tuple[Any, ...], message: str, at_key: bool = False) -> None:
         pos = _locate(self.tree, path, at_key)
@@ -236,6 +239,7 @@ class _Reader:
             port=data["port"],
             tls=self._tls(data["tls"]),
             api_keys=self._client_keys(data["api-keys"]),
+            admin_key=self._client_key(data["admin-key"], "admin", ("admin-key",)),
             allow_anonymous=data["allow-anonymous"],
             trusted_proxies=self._networks(data["trusted-proxies"]),
             cors_origins=tuple(data["cors"]["origins"]),
@@ -270,6 +274,8 @@ class _Reader:
             ),
             credentials=credentials,
             notes=tuple(self.notes),
+            files=tuple(self.files),
+            document=redacted(data),
         )
         return settings
 
@@ -294,6 +300,7 @@ class _Reader:
         if not text.startswith("file:"):
             return text
         file = self.folder / text.removeprefix("file:")
+        self.files.append(file)
         try:
             secret = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
@@ -310,18 +317,22 @@ class _Reader:
             name = f"key-{index + 1}"
             if isinstance(row, dict):
                 row, name, path = row["key"], row["name"], (*path, "key")
-            text = self._secret(row, path)
-            if text.startswith("sha256:"):
-                found = _SHA256.fullmatch(text)
-                if not found:
-                    self.problem(path, "sha256: must be followed by 64 hexadecimal digits")
-                    continue
-                keys.append(ClientKey(name, digest=found[1].lower()))
-            elif text:
-                keys.append(ClientKey(name, text=text))
-            elif not row:
-                self.problem(path, "an empty key would let everybody in; remove it")
+            key = self._client_key(row, name, path)
+            if key is not None:
+                keys.append(key)
         return tuple(keys)
+
+    def _client_key(self, text: str | None, name: str, path: tuple[Any, ...]) -> ClientKey | None:
+        text = self._secret(text, path) if text else None
+        if not text:
+            return None
+        if not text.startswith("sha256:"):
+            return ClientKey(name, text=text)
+        found = _SHA256.fullmatch(text)
+        if found is None:
+            self.problem(path, "sha256: must be followed by 64 hexadecimal digits")
+            return None
+        return ClientKey(name, digest=found[1].lower())
 
     def _networks(self, rows: list[str]) -> tuple[Network, ...]:
         networks = []
@@ -402,6 +413,7 @@ class _Reader:
 
 # Stands for an api-key whose variable is not set; no key can hold the character.
 UNSET = "\x00"
+HIDDEN = "[hidden]"
 COOLDOWNS = ("429", "5xx", "network", "auth")
 
 _SAY: dict[str, Callable[[Any], str]] = {
@@ -451,6 +463,45 @@ def _keys_at(path: tuple[Any, ...]) -> list[str]:
         if rule.get("type") == "list":
             rules = rules.get("schema", {})
     return list(rules)
+
+
+def redacted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A validated configuration as people may see it."""
+    names = [
+        row["name"] if isinstance(row, dict) else f"key-{index + 1}"
+        for index, row in enumerate(data["api-keys"])
+    ]
+    shown = {**data, "api-keys": names, "proxy-url": _without_user(data["proxy-url"])}
+    shown["admin-key"] = None if data["admin-key"] is None else HIDDEN
+    shown["credentials"] = [
+        {
+            **row,
+            "api-key": HIDDEN if row["api-key"] and not row["api-key"].startswith(UNSET) else None,
+            "headers": dict.fromkeys(row["headers"], HIDDEN),
+            "proxy-url": _without_user(row["proxy-url"]),
+        }
+        for row in data["credentials"]
+    ]
+    return shown
+
+
+def _without_user(url: str | None) -> str | None:
+    if not url or "@" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{HIDDEN}@{rest.rpartition('@')[2]}"
+
+
+def guard(settings: Settings, host: str) -> None:
+    """Refuse to let the whole network in without a key. Raises ConfigError."""
+    if settings.api_keys or settings.allow_anonymous or is_loopback(host):
+        return
+    raise ConfigError(
+        [
+            f"host {host}: without api-keys only this machine may connect; "
+            "add api-keys, listen on 127.0.0.1, or set allow-anonymous: true"
+        ]
+    )
 
 
 def _locate(node: Node, path: tuple[Any, ...], at_key: bool = False) -> Pos:

@@ -38,6 +38,7 @@ class Context:
     attempts: int = 0
     status: int = 0
     error: str | None = None
+    first_event: float | None = None
     losses: int = 0
     usage: Mapping[str, Any] | None = None
 

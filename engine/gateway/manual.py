@@ -17,11 +17,12 @@ BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 
 def table() -> str:
     """Every key with its default and meaning, as Markdown."""
-    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
+    rows = ["| key | default | change | meaning |", "| --- | --- | --- | --- |"]
     for key in keys():
         empty = key.type in ("dict", "list") or (key.default is None and "[]" in key.path)
         default = "" if empty else f"`{json.dumps(key.default)}`"
-        rows.append(f"| `{key.path}` | {default} | {key.meta} |")
+        change = "restart" if key.restart else "live"
+        rows.append(f"| `{key.path}` | {default} | {change} | {key.meta} |")
     return "\n".join(rows)
 
 

@@ -40,7 +40,8 @@ class Replies:
         await self._exchange.answer(200, body, headers, JSON)
 
     async def begin_stream(self, headers: Headers) -> None:
-        """The head of a streamed answer."""
+        """The head of a streamed answer, sent with its first event."""
+        self._context.first_event = self._context.elapsed
         content_type = self._format.content_type.encode()
         await self._exchange.commit(200, [(b"cache-control", b"no-cache"), *headers], content_type)
 

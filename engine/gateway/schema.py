@@ -13,6 +13,9 @@ Rule = dict[str, Any]
 
 STRATEGIES = ("round-robin", "fill-first")
 
+# Read once, at the start; everything else becomes live when the file changes.
+RESTART = ("host", "port", "tls", "cors")
+
 
 def _number(value: Any) -> Any:
     """A number that came out of a variable; anything else stays and fails its type."""
@@ -147,10 +150,10 @@ _MATCH: Rule = _map(
 
 SCHEMA: dict[str, Rule] = _kebab(
     {
-        "host": _text("127.0.0.1", "the address to listen on; restart"),
-        "port": _int(8317, "the port to listen on, 0 for any free one; restart", high=65535),
+        "host": _text("127.0.0.1", "the address to listen on"),
+        "port": _int(8317, "the port to listen on, 0 for any free one", high=65535),
         "tls": _map(
-            "https instead of http; restart",
+            "https instead of http",
             enable=_bool(False, "serve https"),
             cert=_text(None, "file with the certificate chain, PEM"),
             key=_text(None, "file with its private key, PEM"),
@@ -159,6 +162,11 @@ SCHEMA: dict[str, Rule] = _kebab(
             _CLIENT_KEY,
             "what clients authenticate with: plain, `${VAR}`, `file:PATH` or `sha256:HEX`, or "
             "`{ key, name }` with a name for the log; without any only loopback is served",
+        ),
+        "admin_key": _text(
+            None,
+            "what `/admin` asks for, as in api-keys; without it `/admin` answers this machine only",
+            empty=False,
         ),
         "allow_anonymous": _bool(
             False, "without api-keys, listen on other addresses than loopback, too"
@@ -169,9 +177,7 @@ SCHEMA: dict[str, Rule] = _kebab(
         ),
         "cors": _map(
             "browsers",
-            origins=_list(
-                dict(_STRING), 'origins whose pages may call the gateway; `"*"` for all; restart'
-            ),
+            origins=_list(dict(_STRING), 'origins whose pages may call the gateway; `"*"` for all'),
         ),
         "proxy_url": _text(
             None, "proxy for all upstream calls: http, https, socks5 or socks5h, with credentials"
@@ -266,6 +272,11 @@ class Key(NamedTuple):
     type: str
     default: Any
     meta: str
+
+    @property
+    def restart(self) -> bool:
+        """Whether a change needs a restart."""
+        return self.path.partition(".")[0] in RESTART
 
 
 def keys(schema: Mapping[str, Rule] = SCHEMA, prefix: str = "") -> Iterator[Key]:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import uvicorn
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.app import create_app
-from engine.gateway.config import Settings, is_loopback
+from engine.gateway.config import guard
 from engine.gateway.context import JsonLines
 from engine.gateway.credentials import build as build_credentials
 from engine.gateway.snapshot import load_translator
+from engine.language.source import suggest
 
 log = logging.getLogger("engine.gateway")
 
@@ -40,8 +41,8 @@ def serve(
     settings = config.load(Path(config_path))
     host = host or settings.host
     guard(settings, host)
-    app = create_app(settings)
     start_log(log_level or "info")
+    app = create_app(settings, source=Path(config_path), host=host)
     listening = _listen(host, settings.port if port is None else port)
     scheme = "https" if settings.tls else "http"
     shown, bound = listening.getsockname()[:2]
@@ -66,18 +67,6 @@ def serve(
         server.run(sockets=[listening])
 
 
-def guard(settings: Settings, host: str) -> None:
-    """Refuse to let the whole network in without a key. Raises ConfigError."""
-    if settings.api_keys or settings.allow_anonymous or is_loopback(host):
-        return
-    raise ConfigError(
-        [
-            f"host {host}: without api-keys only this machine may connect; "
-            "add api-keys, listen on 127.0.0.1, or set allow-anonymous: true"
-        ]
-    )
-
-
 def check_config(path: Path | str) -> list[str]:
     """What is wrong with a configuration, or with what it names; empty when it can be served."""
     try:
@@ -85,13 +74,15 @@ def check_config(path: Path | str) -> list[str]:
         guard(settings, settings.host)
         translator = load_translator(settings)
         build_credentials(settings, translator.providers, translator.formats)
-    except ConfigError as error:
+    except (ConfigError, MappingError) as error:
         return error.problems
     return []
 
 
 def start_log(level: str) -> None:
-    """JSON lines on stderr, for this project and for what runs under it."""
+    """JSON lines on stderr, for this project and for what runs under it. Raises ConfigError."""
+    if level not in LOG_LEVELS:
+        raise ConfigError([f"log level {level} is not known{suggest(level, LOG_LEVELS)}"])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

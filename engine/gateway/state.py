@@ -35,6 +35,9 @@ class State(Protocol):
     async def release(self, key: str) -> None:
         """End a rest."""
 
+    async def resting(self) -> dict[str, Cooldown]:
+        """All rests that are not over."""
+
     async def turn(self, group: str, weights: Mapping[str, int]) -> str:
         """The next of the names; each comes in proportion to its weight, evenly spread."""
 
@@ -70,6 +73,9 @@ class LocalState:
             else:
                 del self._cooldowns[key]
         return found
+
+    async def resting(self) -> dict[str, Cooldown]:
+        return await self.cooling(list(self._cooldowns))
 
     async def release(self, key: str) -> None:
         self._cooldowns.pop(key, None)

@@ -154,7 +154,7 @@ def test_an_alias_is_the_only_thing_a_pass_through_changes(source: str) -> None:
 @clients
 def test_losses_are_told_in_a_bounded_header(source: str) -> None:
     target = "claude" if source == "openai-chat" else "openai-chat"
-    unknown = {f"never-heard-of-{n}": n for n in range(40)}
+    unknown: dict[str, Any] = {f"never-heard-of-{n}": n for n in range(40)}
 
     async def main() -> None:
         async with (
@@ -239,7 +239,7 @@ def test_the_demo_calls_a_tool_and_thinks_when_asked() -> None:
             assert called["stop_reason"] == "tool_use"
             (block,) = [b for b in called["content"] if b["type"] == "tool_use"]
             assert (block["name"], block["input"]) == ("weather", {"city": "demo"})
-            thinking = {"type": "adaptive"}
+            thinking = {"type": "enabled", "budget_tokens": 2048}
             thought = (await gw.claude(model="demo", max_tokens=4096, thinking=thinking)).json()
             assert [b["type"] for b in thought["content"]] == ["thinking", "text"]
 

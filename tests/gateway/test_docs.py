@@ -7,7 +7,6 @@ from pathlib import Path
 
 from engine.gateway import config, manual
 from engine.gateway.context import Context
-from engine.gateway.failures import Classes
 from engine.gateway.schema import keys
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +50,3 @@ def test_the_operations_manual_names_every_field_of_the_log() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     named = set(re.findall(r"`([a-z_]+)`", text))
     assert set(context.record()) <= named
-
-
-def test_the_shipped_error_classes_hold() -> None:
-    assert Classes.load()

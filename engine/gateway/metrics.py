@@ -1,0 +1,156 @@
+"""What is counted, once, at the end of each request; shown as JSON and as Prometheus text."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from engine.gateway.context import Context
+
+# Names of models come from clients where a credential serves any name; their number is bounded.
+MAX_MODELS = 500
+OTHER = "other"
+# Upper bounds in seconds and the names that the JSON gives the ranges below them.
+LATENCIES = {0.1: "<100", 0.5: "100-499", 1.0: "500-999", 5.0: "1000-4999", 30.0: "5000-29999"}
+LONGEST = ">=30000"
+TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
+# A client that leaves is no failure of the gateway or of an upstream.
+NO_ERROR = ("gone",)
+
+
+class Metrics:
+    """The counters of one gateway; with several workers those of all of them together."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        labels = ("format", "provider", "model")
+        self._requests = Counter(
+            "ai_proxy_requests", "Generations asked for", (*labels, "status"), registry=own
+        )
+        self._errors = Counter(
+            "ai_proxy_errors", "Generations that failed", ("format", "kind"), registry=own
+        )
+        self._tokens = Counter(
+            "ai_proxy_tokens",
+            "Tokens, cached and thinking ones included",
+            (*labels, "kind"),
+            registry=own,
+        )
+        self._calls = Counter(
+            "ai_proxy_upstream_calls",
+            "Upstream calls, retries included",
+            ("provider",),
+            registry=own,
+        )
+        self._losses = Counter(
+            "ai_proxy_losses", "Fields lost in translation", labels, registry=own
+        )
+        self._latency = Histogram(
+            "ai_proxy_latency_seconds",
+            "Time to the end of the answer",
+            ("format",),
+            buckets=tuple(LATENCIES),
+            registry=own,
+        )
+        self._first = Histogram(
+            "ai_proxy_first_event_seconds",
+            "Time to the first event of a streamed answer",
+            ("format",),
+            buckets=tuple(LATENCIES),
+            registry=own,
+        )
+        self._models: set[str] = set()
+        self._shown = own
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            self._shown = CollectorRegistry()
+            MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
+
+    def observe(self, context: Context) -> None:
+        """Count a generation that has ended."""
+        format, provider = context.format or "", context.provider or ""
+        model = self._model(context.upstream_model)
+        labels = (format, provider, model)
+        self._requests.labels(*labels, str(context.status)).inc()
+        self._latency.labels(format).observe(context.elapsed)
+        if context.first_event is not None:
+            self._first.labels(format).observe(context.first_event)
+        if context.error is not None and context.error not in NO_ERROR:
+            self._errors.labels(format, context.error).inc()
+        if context.attempts:
+            self._calls.labels(provider).inc(context.attempts)
+        if context.losses:
+            self._losses.labels(*labels).inc(context.losses)
+        for kind in TOKENS if context.usage else ():
+            count = (context.usage or {}).get(kind)
+            if isinstance(count, int) and count > 0:
+                self._tokens.labels(*labels, kind).inc(count)
+
+    def _model(self, name: str | None) -> str:
+        if name is None or name in self._models:
+            return name or ""
+        if len(self._models) >= MAX_MODELS:
+            return OTHER
+        self._models.add(name)
+        return name
+
+    def text(self) -> tuple[bytes, str]:
+        """Prometheus' text and its content type."""
+        return generate_latest(self._shown), CONTENT_TYPE_LATEST
+
+    def document(self) -> dict[str, Any]:
+        """The sums as JSON data."""
+        tally: Tally[str] = Tally()
+        models: Tally[str] = Tally()
+        providers: Tally[str] = Tally()
+        latencies: Tally[str] = Tally()
+        for name, labels, value in _samples(self._shown):
+            count = int(value)
+            if name == "ai_proxy_requests_total":
+                tally["requests"] += count
+                models[labels["model"]] += count
+                providers[labels["provider"]] += count
+            elif name == "ai_proxy_errors_total":
+                tally["errors"] += count
+            elif name == "ai_proxy_tokens_total":
+                tally[labels["kind"]] += count
+            elif name == "ai_proxy_latency_seconds_bucket":
+                latencies[labels["le"]] += count
+        return {
+            "total_requests": tally["requests"],
+            "total_errors": tally["errors"],
+            "total_input_tokens": tally["input"],
+            "total_output_tokens": tally["output"],
+            "latency_ms": _ranges(latencies),
+            "by_model": {name: count for name, count in sorted(models.items()) if name},
+            "by_provider": {name: count for name, count in sorted(providers.items()) if name},
+        }
+
+
+def _samples(registry: Collector) -> list[tuple[str, dict[str, str], float]]:
+    return [
+        (sample.name, sample.labels, sample.value)
+        for family in registry.collect()
+        for sample in family.samples
+    ]
+
+
+def _ranges(cumulative: Tally[str]) -> dict[str, int]:
+    """Prometheus' buckets count everything below; the JSON what is between."""
+    ranges: dict[str, int] = {}
+    below = 0
+    for bound, name in LATENCIES.items():
+        count = cumulative[str(bound)]
+        ranges[name], below = count - below, count
+    ranges[LONGEST] = cumulative["+Inf"] - below
+    return ranges
+
+
+def wants_text(accept: str) -> bool:
+    """Whether an Accept header asks for Prometheus' text, as scrapers do."""
+    return "text/plain" in accept or "openmetrics" in accept
