@@ -74,7 +74,15 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
     compiler.finish()
     source = "\n".join(texts) + "\n"
     names: dict[str, Any] = {**HELPERS, **compiler.expr.constants}
-    exec(compile(source, label, "exec"), names)
+    try:
+        code = compile(source, label, "exec")
+    except SyntaxError as error:
+        # what Python itself has bounds for: loops in loops, levels of indentation
+        place = places[(error.lineno or 1) - 1]
+        if place is None:
+            raise Defect(f"{label}: {error.msg}") from error
+        place.error(f"too much inside each other ({error.msg}); move a part to a fragment")
+    exec(code, names)
     linecache.cache[label] = (len(source), None, source.splitlines(True), label)
     functions = {name: value for name, value in names.items() if callable(value)}
     return Program(label, source, functions, tuple(compiler.rules), tuple(places))

@@ -8,6 +8,7 @@ alone would have read otherwise (``on: `` as true, ``010`` as eight) are dealt w
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -89,13 +90,37 @@ class Map:
 
 Node = Scalar | Seq | Map
 
+# Longer integers are no numbers anywhere.
+DIGITS = 400
+
+
+# How deep maps and lists may lie in each other: more than any document needs, less than Python takes.
+DEPTH = 48
+
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1."""
+    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1, and without aliases."""
 
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One node; what would grow without bound is refused."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.composer.ComposerError(
+                None, None, "anchors and aliases are not part of this language", event.start_mark
+            )
+        if self.depth > DEPTH:
+            raise yaml.composer.ComposerError(
+                None, None, f"more than {DEPTH} levels of maps and lists", event.start_mark
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
@@ -129,8 +154,15 @@ def parse(text: str, name: str) -> Node:
         mark = error.problem_mark or error.context_mark
         pos = Pos(source, mark.line + 1, mark.column + 1) if mark else Pos(source, 1, 1)
         raise MappingError([pos.problem(_yaml_message(error, pos))]) from None
-    except yaml.YAMLError as error:
-        raise MappingError([f"{name}:1:1: {error}"]) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line = before.count("\n") + 1
+        pos = Pos(source, line, error.position - before.rfind("\n"))
+        raise MappingError(
+            [pos.problem(f"the character U+{ord(error.character):04X} may not stand in YAML")]
+        ) from None
+    except RecursionError:
+        raise MappingError([f"{name}:1:1: more than {DEPTH} levels of maps and lists"]) from None
     if composed is None:
         return Map(Pos(source, 1, 1), ())
     problems: list[str] = []
@@ -162,6 +194,8 @@ def _yaml_message(error: yaml.MarkedYAMLError, pos: Pos) -> str:
     """YAML's own words, and the usual cause when a formula or template broke the syntax."""
     words = (error.problem or "not YAML").strip()
     line = pos.source.lines[pos.line - 1] if pos.line <= len(pos.source.lines) else ""
+    if "aliases" in words:
+        return f"{words}; write it out, or name it as a fragment or table"
     if "{{" in line:
         return f'{words}; quote the template: key: "{{{{ … }}}}"'
     if "mapping values are not allowed" in words or "= " in line:
@@ -185,11 +219,26 @@ def _convert(node: yaml.Node, source: Source, problems: list[str]) -> Node:
                 problems.append(key.pos.problem(f"the key {name} stands here twice; remove one"))
                 continue
             seen.add(name)
+            if node.flow_style and name.endswith((")", "]")) and _nothing(value_node):
+                problems.append(
+                    key.pos.problem("a comma in a formula ends it in { … }; quote the formula")
+                )
             entries.append((Scalar(key.pos, name, key.plain), value))
         return Map(pos, tuple(entries))
     if isinstance(node, yaml.SequenceNode):
         return Seq(pos, tuple(_convert(item, source, problems) for item in node.value))
     return _scalar(node, pos, problems)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # .inf and .nan
+        return math.inf
+
+
+def _nothing(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value == "" and node.style is None
 
 
 def _scalar(node: Any, pos: Pos, problems: list[str]) -> Scalar:
@@ -202,9 +251,12 @@ def _scalar(node: Any, pos: Pos, problems: list[str]) -> Scalar:
         return Scalar(pos, None)
     if kind == "bool":
         return Scalar(pos, text.lower() == "true")
-    if kind == "int":
+    if kind == "int" and len(text) <= DIGITS:
         return Scalar(pos, int(text, 0 if text[:2] in ("0o", "0x") else 10))
-    if kind == "float":
-        return Scalar(pos, float(text.replace(".inf", "inf").replace(".nan", "nan")))
+    if kind == "float" and math.isfinite(number := _float(text)):
+        return Scalar(pos, number)
+    if kind in ("int", "float"):
+        problems.append(pos.problem("JSON has no such number; quote it if it is a text"))
+        return Scalar(pos, 0)
     problems.append(pos.problem(f"the tag {node.tag} is not part of this language; remove it"))
     return Scalar(pos, text)
