@@ -92,6 +92,7 @@ class Compiler(Observer):
                 with self.out.indented(f"if {text} is not None:"):
                     self.out.add(append)
                     self.made(target, f"len({target}) - 1", mark, item.pos)
+                self.unmade(text, mark)
             else:
                 self.out.add(append)
                 self.made(target, f"len({target}) - 1", mark, item.pos)
@@ -237,6 +238,7 @@ class Compiler(Observer):
                 with self.out.indented(f"if {text} is not None:"):
                     self.out.add(f"{target}[{name}] = {written}")
                     self.made(target, name, mark, child.pos)
+                self.unmade(text, mark)
             else:
                 self.out.add(f"{target}[{name}] = {written}")
                 self.made(target, name, mark, child.pos)

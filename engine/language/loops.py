@@ -114,6 +114,7 @@ def _collect(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
     with compiler.out.indented(f"if {text} is not None:"):
         compiler.out.add(add)
         compiler.made(result, f"len({result}) - 1", mark, item.pos)
+    compiler.unmade(text, mark)
 
 
 def each(compiler: Compiler, node: Map, scope: Scope) -> Val:

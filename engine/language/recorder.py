@@ -148,3 +148,8 @@ class Recorder:
         if self.traced:
             number = self.rule(pos, "note", "")
             self.out.add(f"T.at({target}, {key}, {mark}, {number})")
+
+    def unmade(self, text: str, mark: str) -> None:
+        """In a traced run: where the value is absent, what was noted since ``mark`` came to nothing."""
+        if self.traced:
+            self.out.add(f"if {text} is None: T.forget({mark})")

@@ -8,7 +8,7 @@ more; nothing here decides anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,9 +124,11 @@ class Trace:
         self._kept.append(native)
         for key, value in native.items():
             below = step(path or "", key)
-            self._records[id(native), key] = (Note(rule, "copy", (below,)),)
             if isinstance(value, dict) and id(value) not in self._paths:
+                # only some of that object was taken
                 self.taken(value, below, rule)
+            else:
+                self._records[id(native), key] = (Note(rule, "copy", (below,)),)
 
     def spread(self, target: dict[str, Any], native: Any, path: str | None, rule: int) -> None:
         """What ``$spread`` merges back."""
@@ -157,11 +159,17 @@ class Trace:
         found = [path for path in paths if path is not None] or [""]
         self.losses.extend(TracedLoss(path, reason, rule, kind) for path in found)
 
-    def unread(self, value: Any, tree: Tree, path: str | None, rule: int, reason: str) -> None:
-        """Whatever of an object ``tree`` does not know is a loss."""
-        if type(value) is not dict:
-            return
-        for keys in unread(value, tree):
+    def unread(
+        self,
+        value: Any,
+        tree: Tree,
+        path: str | None,
+        rule: int,
+        reason: str,
+        which: Callable[[Any, Tree], list[tuple[str, ...]]] = unread,
+    ) -> None:
+        """Whatever of a value ``tree`` does not know is a loss."""
+        for keys in which(value, tree):
             self.losses.append(TracedLoss(self.p(path or "", keys) or "", reason, rule, "unread"))
 
     # ------------------------------------------------------------ asked afterwards

@@ -6,6 +6,8 @@ loss of the write half, whose path is canonical, is told by the path the client 
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 from engine.language.results import Rule
 from engine.language.trace import Note, Trace, TracedLoss, step
 
+# What $rest kept of an object, in the canonical form.
+_NATIVE = re.compile(r"(^|\.)native(\.[^.\[]+)?$")
 # When several readings made a field, the word that says most about it.
 _HOW = ("clamp", "emulate", "supply", "map", "copy")
 
@@ -62,15 +66,25 @@ class Origins:
             paths = _paths(notes)
             if paths:
                 return paths
-        below = [
-            found
-            for known, inner in self._notes.items()
-            if known.startswith(path) and known[len(path) : len(path) + 1] in (".", "[")
-            for found in _paths(inner)
-        ]
+        below = [found for inner in self._below(path) for found in _paths(self._notes[inner])]
         if below:
-            return [_common(below)]
+            return _meeting(below)
         return [] if notes is not None else self._above(path)
+
+    def parts(self, path: str) -> list[str]:
+        """The single keys behind the path of what ``$rest`` kept (``….native.<format>``); else the path itself."""
+        if not _NATIVE.search(path):
+            return [path]
+        depth = len(_segments(path)) + (2 if path.endswith("native") else 1)
+        keys = {_joined(_segments(inner)[:depth]): None for inner in self._below(path)}
+        return list(keys) or [path]
+
+    def _below(self, path: str) -> list[str]:
+        return [
+            known
+            for known in self._notes
+            if known.startswith(path) and known[len(path) : len(path) + 1] in (".", "[")
+        ]
 
     def _above(self, path: str) -> list[str]:
         parent = path
@@ -96,16 +110,22 @@ def _segments(path: str) -> list[str]:
     return path.replace("[", ".[").split(".")
 
 
-def _common(paths: list[str]) -> str:
-    first = _segments(paths[0])
-    for path in paths[1:]:
-        other = _segments(path)
-        length = next(
-            (i for i, (a, b) in enumerate(zip(first, other, strict=False)) if a != b),
-            min(len(first), len(other)),
-        )
-        first = first[:length]
-    return ".".join(first).replace(".[", "[") or paths[0]
+def _joined(segments: list[str]) -> str:
+    return ".".join(segments).replace(".[", "[")
+
+
+def _meeting(paths: list[str]) -> list[str]:
+    """Where the paths meet, one for each key of the document they begin with."""
+    by_root: dict[str, list[str]] = {}
+    for path in paths:
+        segments = _segments(path)
+        known = by_root.get(segments[0])
+        if known is None:
+            by_root[segments[0]] = segments
+            continue
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(known, segments, strict=False))
+        by_root[segments[0]] = [one for one, _ in same]
+    return [_joined(segments) for segments in by_root.values()]
 
 
 def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
@@ -124,8 +144,10 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
         for loss in write.trace.losses:
             if not loss.path:
                 add(write, loss, "")
-            for path in origins.of(loss.path) if loss.path else ():
-                add(write, loss, path)
+                continue
+            for part in origins.parts(loss.path):
+                for path in origins.of(part):
+                    add(write, loss, path)
     return list(found.values())
 
 
