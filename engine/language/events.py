@@ -8,6 +8,7 @@ made by ``EventHalf.start``.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -42,10 +43,16 @@ class EventLosses:
         rule = self.rules[number]
         self._count(rule.path, rule.reason, rule.kind, rule.pos)
 
-    def unread(self, number: int, value: Any, tree: Tree) -> None:
+    def unread(
+        self,
+        number: int,
+        value: Any,
+        tree: Tree,
+        which: Callable[[Any, Tree], list[tuple[str, ...]]] = unread,
+    ) -> None:
         """An event held what no rule reads."""
         rule = self.rules[number]
-        for keys in unread(value, tree):
+        for keys in which(value, tree):
             path = rule.path
             for key in keys:
                 key = "[]" if key.startswith("[") else key

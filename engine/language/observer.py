@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.language.reads import ELEMENT, Binding, Tree
+from engine.language.reads import ELEMENT, SELF, Binding, Tree
 from engine.language.recorder import Recorder
 from engine.language.results import UNREAD, Library
 from engine.language.scope import Name, Ref, Scope
@@ -18,16 +18,33 @@ class Observer(Recorder):
 
     def __init__(self, library: Library, traced: bool = False, static: bool = False) -> None:
         super().__init__(library, traced, static)
-        self.switches = itertools.count(1)
         self.active: list[Binding] = []
         self.depth = 0
+        self.loop = 0
+        self._switches = itertools.count(1)
+        self._loops: dict[int, int] = {}
+
+    def switch(self) -> int:
+        """The number of a new switch."""
+        number = next(self._switches)
+        self._loops[number] = self.loop
+        return number
 
     def observe(
         self, var: str, label: str, scope: Scope, trace: str = "None", checked: bool = True
     ) -> Binding:
         """A new object under observation, made at this place."""
         outer = frozenset(switch for switch, _ in scope.branch)
-        return Binding(var, label, trace=trace, checked=checked, depth=self.depth, outer=outer)
+        return Binding(
+            var,
+            label,
+            trace=trace,
+            checked=checked,
+            depth=self.depth,
+            outer=outer,
+            loop=self.loop,
+            loops=self._loops,
+        )
 
     def named(self, binding: Binding) -> Name:
         """A name for an observed object, with a fast getter."""
@@ -71,39 +88,46 @@ class Observer(Recorder):
 
     def check(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
         """Lines that record what nothing reads of an object, in this branch."""
-        if not binding.checked or binding.rested(scope.branch):
+        if not binding.checked:
             return []
-        tree = binding.tree(scope.branch)
-        if tree is None or (not tree and not binding.readings):
+        rested = binding.rested(scope.branch)
+        tree = binding.tree(scope.branch, inherited=not rested)
+        if tree is None or (tree.keys() <= {SELF} and not binding.readings):
             return []
-        number = self.rule(pos, "unread", UNREAD, binding.label)
         var = binding.var
+        kept = self.expr.keep(tree, "tree")
+        if rested:
+            test = f"_left({var}, {kept})"
+        else:
+            unknown = self._unknown(var, tree)
+            test = f"type({var}) is dict and ({unknown})"
+            if SELF not in tree:
+                test = f"{var} is not None and (type({var}) is not dict or {unknown})"
+        number = self.rule(pos, "unread", UNREAD, binding.label)
+        which = ", _left" if rested else ""
         if self.traced:
-            kept = self.expr.keep(tree, "tree")
-            return [f"T.unread({var}, {kept}, {binding.trace}, {number}, {UNREAD!r})"]
+            path = binding.trace
+            return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
         if self.static:
-            kept = self.expr.keep(tree, "tree")
-            keys = self.expr.keep(frozenset(tree), "keys")
-            lines = [f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):"]
-            return [*lines, f"    L.unread({number}, {var}, {kept})"]
-        keys = self.expr.keep(frozenset(tree), "keys")
-        return [
-            f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):",
-            f"    L.append({number})",
-        ]
+            return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
+        return [f"if {test}:", f"    L.append({number})"]
 
-    def _unknown(self, var: str, tree: Tree, keys: str) -> str:
+    def _unknown(self, var: str, tree: Tree) -> str:
         """Python code that is true when the object holds what ``tree`` does not know."""
+        keys = self.expr.keep(frozenset(tree) - {SELF}, "keys")
         tests = [f"not {keys}.issuperset({var})"]
         for key, below in tree.items():
             if not below:
                 continue
             if all(not deeper for deeper in below.values()) and ELEMENT not in below:
-                inner = self.expr.keep(frozenset(below), "keys")
+                inner = self.expr.keep(frozenset(below) - {SELF}, "keys")
                 temp = self.expr.temp()
-                tests.append(
-                    f"type({temp} := {var}.get({key!r})) is dict and not {inner}.issuperset({temp})"
-                )
+                held = f"({temp} := {var}.get({key!r}))"
+                beyond = f"not {inner}.issuperset({temp})"
+                if SELF in below:
+                    tests.append(f"type{held} is dict and {beyond}")
+                else:
+                    tests.append(f"{held} is not None and (type({temp}) is not dict or {beyond})")
             else:
                 kept = self.expr.keep({key: below}, "tree")
                 tests.append(f"_more({var}, {key!r}, {kept})")
@@ -126,12 +150,11 @@ class Observer(Recorder):
             if tree is None:
                 return []
             var = name.code
-            keys = self.expr.keep(frozenset(tree), "keys")
             kept = self.expr.keep(tree, "tree")
             temp = self.expr.temp("n")
             moved = ", T.moved" if self.traced else ""
             found = [
-                f"if type({var}) is dict and ({self._unknown(var, tree, keys)}):",
+                f"if type({var}) is dict and ({self._unknown(var, tree)}):",
                 f"    {temp} = _rest({var}, {kept})",
                 f"    if {temp} is not None:",
                 f"        _native({target}, {self.library.word!r}, {temp}{moved})",
@@ -145,6 +168,14 @@ class Observer(Recorder):
             return found
 
         self.out.late(lines)
+
+    @contextmanager
+    def looping(self, head: str) -> Iterator[None]:
+        """A loop: its body runs any number of times for the objects made outside."""
+        with self.nested(head):
+            self.loop += 1
+            yield
+            self.loop -= 1
 
     @contextmanager
     def nested(self, head: str) -> Iterator[None]:

@@ -14,6 +14,8 @@ Tree = dict[str, "Tree | None"]
 Path = tuple[str, ...]
 
 ELEMENT = "[]"
+# Beside the keys of a tree: the value itself is looked at, so that one that is no object is read, too.
+SELF = "\0"
 
 
 def together(one: Branch, other: Branch) -> bool:
@@ -30,7 +32,8 @@ class Binding:
     ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and which switches it was
     made in; ``covered``: some switch that always runs does the check in each of its cases. ``source``: for the element
     of a list, the object and the path of the list; ``elements``: the same from the other side. ``taken``: the objects
-    inside whose rest a ``$rest`` of their own takes.
+    inside whose rest a ``$rest`` of their own takes. ``loop``: how many loops it was made in; ``loops``: the same of
+    every switch.
     """
 
     var: str
@@ -44,6 +47,8 @@ class Binding:
     depth: int = 0
     covered: bool = False
     outer: frozenset[int] = frozenset()
+    loop: int = 0
+    loops: dict[int, int] = field(default_factory=dict)
     source: tuple[Binding, Path] | None = None
     elements: list[tuple[Path, Binding]] = field(default_factory=list)
 
@@ -54,6 +59,8 @@ class Binding:
 
     def read(self, path: Path, branch: Branch, whole: bool) -> None:
         """Note that ``path`` is read here; ``whole``: with all that is in it."""
+        # a switch in a loop below runs many times for this one object: none of its cases is the object's
+        branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
         self.readings.append((path, branch, whole))
         self.switches.update(switch for switch, _ in branch)
 
@@ -63,6 +70,9 @@ class Binding:
         ``inherited``: with what a filter or projection of the list it stands in looks at.
         """
         root: Tree = {}
+        if not any(path for path, _, _ in self.readings):
+            # nobody looks into it anywhere: it need not be an object
+            root[SELF] = None
         readings = self._of_elements()
         if inherited and self.source is not None:
             readings += self._of_source(*self.source)
@@ -72,6 +82,7 @@ class Binding:
             if not path:
                 if whole:
                     return None
+                root[SELF] = None
                 continue
             at = root
             for key in path[:-1]:
@@ -82,8 +93,8 @@ class Binding:
             else:
                 if whole:
                     at[path[-1]] = None
-                else:
-                    at.setdefault(path[-1], {})
+                elif (below := at.setdefault(path[-1], {})) is not None:
+                    below[SELF] = None
         known = _closed(root)
         for path, where in self.taken:
             if together(where, branch):
@@ -134,7 +145,10 @@ class Binding:
 
 def _closed(tree: Tree) -> Tree:
     """Keys that are only looked at, with nothing known below them, count as taken whole."""
-    return {key: _closed(below) if below else None for key, below in tree.items()}
+    return {
+        key: _closed(below) if below and below.keys() != {SELF} else None
+        for key, below in tree.items()
+    }
 
 
 def _take(tree: Tree, path: Path) -> None:

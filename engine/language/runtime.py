@@ -13,7 +13,7 @@ import jmespath.exceptions
 import orjson
 
 from engine.language.functions import FunctionError, json_text, parse_json
-from engine.language.reads import ELEMENT, Tree
+from engine.language.reads import ELEMENT, SELF, Tree
 
 
 class Null:
@@ -156,42 +156,58 @@ def rest(value: Any, tree: Tree) -> dict[str, Any] | None:
     """What ``tree`` does not know of an object, objects inside it included; None when nothing is left."""
     found: dict[str, Any] = {}
     for key, each in value.items():
-        if key not in tree:
-            if each is not None:
-                found[key] = each
+        if each is None:
             continue
-        below = tree[key]
-        if below and type(each) is dict and ELEMENT not in below:
-            inner = rest(each, below)
-            if inner:
-                found[key] = inner
+        if key not in tree:
+            found[key] = each
+        elif (below := tree[key]) and not _looked_into(each, below):
+            found[key] = each
+        elif below and type(each) is dict and (inner := rest(each, below)):
+            found[key] = inner
     return found or None
 
 
+def _looked_into(value: Any, tree: Tree) -> bool:
+    """Whether a value is of the kind that the known keys are read of, or is looked at itself."""
+    if type(value) is dict:
+        return SELF in tree or tree.keys() != {ELEMENT}
+    return SELF in tree or (type(value) is list and ELEMENT in tree)
+
+
 def unread(value: Any, tree: Tree) -> list[tuple[str, ...]]:
-    """The paths in an object that ``tree`` does not know; nulls do not count."""
+    """The paths in a value that ``tree`` does not know; nulls do not count."""
+    if type(value) is not dict:
+        return [] if value is None or SELF in tree else [()]
     found: list[tuple[str, ...]] = []
     for key, each in value.items():
+        if each is None:
+            continue
         if key not in tree:
-            if each is not None:
-                found.append((key,))
+            found.append((key,))
             continue
         below = tree[key]
         if not below:
             continue
-        if type(each) is dict and ELEMENT not in below:
+        if not _looked_into(each, below):
+            found.append((key,))
+        elif type(each) is dict and below.keys() != {ELEMENT}:
             found.extend((key, *path) for path in unread(each, below))
         elif type(each) is list and (inner := below.get(ELEMENT)):
             for position, element in enumerate(each):
-                if type(element) is dict:
-                    found.extend((key, f"[{position}]", *path) for path in unread(element, inner))
+                found.extend((key, f"[{position}]", *path) for path in unread(element, inner))
     return found
+
+
+def left(value: Any, tree: Tree) -> list[tuple[str, ...]]:
+    """What ``tree`` does not know and ``rest`` does not take: what is in elements of lists."""
+    if type(value) is not dict:
+        return unread(value, tree)
+    return [path for path in unread(value, tree) if any(key[:1] == "[" for key in path)]
 
 
 def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
     """Whether there is something below one key that ``tree`` does not know."""
-    each = value.get(key)
-    return isinstance(each, dict | list) and bool(unread({key: each}, tree))
+    return bool(unread({key: value.get(key)}, tree))
 
 
 def native(
@@ -465,6 +481,7 @@ HELPERS: dict[str, Any] = {
     "_hold": hold,
     "_release": release,
     "_more": more,
+    "_left": left,
     "_native": native,
     "_extend": extend,
     "_row": row,
