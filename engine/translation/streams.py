@@ -150,7 +150,7 @@ class Stream:
         for data in frames:
             if self.done:
                 break
-            if data == self._terminator:
+            if data.rstrip() == self._terminator:
                 event: Any = {"done": True}
             elif not data.strip():
                 continue
