@@ -129,8 +129,10 @@ class Compiler(Observer):
             elif key.value == "$ignore":
                 self.ignore(value, scope)
             elif key.value == "$when":
+                mark = len(self.expr.notes)
                 block = self.out.indented(f"if {self.condition(value, scope)}:")
                 block.__enter__()
+                self.conditional(mark)
                 self.depth += 1
                 blocks += 1
                 opened = block
@@ -162,13 +164,14 @@ class Compiler(Observer):
         var = self.expr.temp(f"v_{word(label)}_")
         mark = len(self.expr.notes)
         if isinstance(node, Map | Seq):
+            since = self.mark() if self.traced else ""
             val = self.node(node, scope)
             text = self.written(val, self.stable(val)) if val.null else val.text
             self.out.add(f"{var} = {text}")
             made = "None"
             if self.traced:
                 made = f"p_{var}"
-                self.out.add(f"{made} = T.value({var}, None)")
+                self.out.add(f"{made} = T.value({var}, T.first({since}))")
             return self.named(self.observe(var, label, scope, made, checked=False))
         code = self.expression(node, scope)
         if code.ref is not None:

@@ -113,6 +113,12 @@ class Recorder:
             number = self.rule(pos, "note", "")
             self.out.add(f"T.note({number}, {how!r}{self.paths(mark)})")
 
+    def conditional(self, mark: int) -> None:
+        """In a traced run: say what the condition of the values that follow was read from."""
+        paths = self.paths(mark) if self.traced else ""
+        if paths:
+            self.out.add(f"T.when({paths.removeprefix(', ')})")
+
     def lose(self, pos: Pos, kind: str, reason: str, mark: int, text: str | None = None) -> None:
         """A line that records a loss; ``text`` is Python code of a reason made at run time."""
         static = re.sub(r"\{\{.*?\}\}", "…", reason)

@@ -20,7 +20,10 @@ _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One reading that made a value: the rule's number, how (copy, map, supply …), the paths read."""
+    """One reading that made a value: the rule's number, how (copy, map, supply …), the paths read.
+
+    ``when``: it made nothing, but without it there would be no value.
+    """
 
     rule: int
     how: str
@@ -109,13 +112,28 @@ class Trace:
         """A value was made."""
         self._notes.append(Note(rule, how, tuple(path for path in paths if path is not None)))
 
+    def when(self, *paths: str | None) -> None:
+        """What follows is made on this condition."""
+        read = tuple(path for path in paths if path is not None)
+        if read:
+            self._notes.append(Note(-1, "when", read))
+
+    def first(self, mark: int) -> str | None:
+        """The first path read since ``mark``, for a name of what was made; its notes end here."""
+        notes = self._notes[mark:]
+        del self._notes[mark:]
+        return next((path for note in notes if note.how != "when" for path in note.paths), None)
+
     def forget(self, mark: int) -> None:
         """What was noted since ``mark`` came to nothing."""
         del self._notes[mark:]
 
     def at(self, container: Any, key: str | int, mark: int, rule: int) -> None:
         """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by itself."""
-        self._records[id(container), key] = tuple(self._notes[mark:]) or (Note(rule, "const", ()),)
+        notes = self._notes[mark:]
+        if all(note.how == "when" for note in notes):
+            notes = [*notes, Note(rule, "const", ())]
+        self._records[id(container), key] = tuple(notes)
         self._kept.append(container)
         del self._notes[mark:]
 
@@ -152,7 +170,7 @@ class Trace:
     def came(self, value: Any, key: str) -> str | None:
         """Where one key of a result object came from."""
         notes = self._records.get((id(value), key), ())
-        return next((path for note in notes for path in note.paths), None)
+        return next((path for note in notes if note.how != "when" for path in note.paths), None)
 
     def loss(self, rule: int, kind: str, reason: str, *paths: str | None) -> None:
         """Something was left out, changed or made another way."""
@@ -174,8 +192,8 @@ class Trace:
 
     # ------------------------------------------------------------ asked afterwards
 
-    def outputs(self, result: Any) -> dict[str, tuple[Note, ...]]:
-        """The notes of every path of a result, containers included."""
+    def outputs(self, result: Any, conditions: bool = False) -> dict[str, tuple[Note, ...]]:
+        """The notes of every path of a result, containers included; on demand the conditions, too."""
         found: dict[str, tuple[Note, ...]] = {}
         stack: list[tuple[str, Any]] = [("", result)]
         while stack:
@@ -192,7 +210,9 @@ class Trace:
                 notes = self._records.get((id(value), key))
                 own = self._paths.get(id(each)) if isinstance(each, dict | list) else None
                 if notes is not None:
-                    found[below] = notes
+                    found[below] = tuple(
+                        note for note in notes if conditions or note.how != "when"
+                    )
                 elif own is not None:
                     found[below] = (Note(-1, "copy", (own,)),)
                 stack.append((below, each))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,42 +58,63 @@ class Origins:
     """Where the values of a canonical document came from."""
 
     def __init__(self, run: Run) -> None:
-        self._notes = run.trace.outputs(run.result)
+        self._notes = run.trace.outputs(run.result, conditions=True)
+        self._order = sorted(self._notes)
 
-    def of(self, path: str) -> list[str]:
-        """The source paths behind a canonical path; none for what a rule wrote by itself."""
+    def of(self, path: str, conditions: bool = True) -> list[str]:
+        """The source paths behind a canonical path; none for what a rule wrote by itself.
+
+        ``conditions``: what a rule wrote by itself stands for what it was written on condition of.
+        """
         notes = self._notes.get(path)
-        if notes is not None:
-            paths = _paths(notes)
-            if paths:
-                return paths
-        below = [found for inner in self._below(path) for found in _paths(self._notes[inner])]
-        if below:
-            return _meeting(below)
-        return [] if notes is not None else self._above(path)
+        if notes is None:
+            below = self._below(path)
+            return _meeting(below) if below else self._above(path)
+        made = _paths(note for note in notes if note.how != "when")
+        below = [] if any(note.how == "copy" for note in notes) else self._below(path)
+        asked = _paths(note for note in notes if note.how == "when") if conditions else []
+        if not below:
+            return made or asked
+        found = _meeting([*made, *below])
+        if len(found) == len(asked) == 1 and asked[0] in _containers(found[0]):
+            return asked
+        return found
 
-    def parts(self, path: str) -> list[str]:
-        """The single keys behind the path of what ``$rest`` kept (``….native.<format>``); else the path itself."""
-        if not _NATIVE.search(path):
-            return [path]
-        depth = len(_segments(path)) + (2 if path.endswith("native") else 1)
-        keys = {_joined(_segments(inner)[:depth]): None for inner in self._below(path)}
-        return list(keys) or [path]
+    def each(self, path: str) -> list[str]:
+        """The source paths of what nothing reads; what only one format says is told piece by piece.
+
+        What a rule of the read half wrote by itself was never the source's.
+        """
+        pieces = self._below(path) if _NATIVE.search(path) else []
+        return pieces or self.of(path, conditions=False)
+
+    def near(self, path: str) -> str | None:
+        """One source path for a canonical path, if need be that of what it stands in."""
+        for place in (path, *_containers(path)):
+            found = self.of(place)
+            if found:
+                return found[0]
+        return None
 
     def _below(self, path: str) -> list[str]:
-        return [
-            known
-            for known in self._notes
-            if known.startswith(path) and known[len(path) : len(path) + 1] in (".", "[")
-        ]
+        found: dict[str, None] = {}
+        for known in self._inside(path):
+            found |= dict.fromkeys(_paths(n for n in self._notes[known] if n.how != "when"))
+        return [one for one in found if not any(other in found for other in _containers(one))]
+
+    def _inside(self, path: str) -> Iterator[str]:
+        """The known paths of what the value at ``path`` holds."""
+        for prefix in (f"{path}.", f"{path}["):
+            for position in range(bisect_left(self._order, prefix), len(self._order)):
+                if not self._order[position].startswith(prefix):
+                    break
+                yield self._order[position]
 
     def _above(self, path: str) -> list[str]:
-        parent = path
-        while parent:
-            parent = parent[: max(parent.rfind("."), parent.rfind("["), 0)]
-            if any(known[: len(parent) + 1] in (f"{parent}.", f"{parent}[") for known in self._notes):
+        for parent in _containers(path):
+            if next(self._inside(parent), None) is not None:
                 return []  # an object that rules built, without this key
-            notes = self._notes.get(parent)
+            notes = [note for note in self._notes.get(parent, ()) if note.how != "when"]
             if notes:
                 rest = path[len(parent) :]
                 return [
@@ -104,6 +126,12 @@ class Origins:
 
 def _paths(notes: Iterable[Note]) -> list[str]:
     return list(dict.fromkeys(path for note in notes for path in note.paths if path))
+
+
+def _containers(path: str) -> Iterator[str]:
+    """The paths of what a value stands in, from the inside out."""
+    while path := path[: max(path.rfind("."), path.rfind("["), 0)]:
+        yield path
 
 
 def _segments(path: str) -> list[str]:
@@ -142,12 +170,14 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
     if read is not None and write is not None:
         origins = Origins(read)
         for loss in write.trace.losses:
-            if not loss.path:
-                add(write, loss, "")
-                continue
-            for part in origins.parts(loss.path):
-                for path in origins.of(part):
-                    add(write, loss, path)
+            if loss.kind == "unread" and loss.path:
+                places = origins.each(loss.path)
+            else:
+                # what is lost on purpose is told, even when only its surroundings have a place
+                places = origins.of(loss.path) if loss.path else []
+                places = places or [origins.near(loss.path) or ""]
+            for path in places:
+                add(write, loss, path)
     return list(found.values())
 
 

@@ -234,8 +234,7 @@ class Translator:
         except Refusal as traced:
             path = traced.path
             if reading is not None and path:
-                found = Origins(reading.trace()).of(path)
-                path = found[0] if found else None
+                path = Origins(reading.trace()).near(path)
             return rejected(traced, path, half.section, traced=True)
         return rejected(refusal, None, half.section, traced=False)
 
