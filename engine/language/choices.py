@@ -16,7 +16,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
     mark = len(compiler.expr.notes)
     code = compiler.expression(node.get("$switch"), scope)
     value, result = compiler.expr.temp(), compiler.expr.temp("r")
-    switch = next(compiler.switches)
+    switch = compiler.switch()
     # named cases have read the value; what falls to $else has not, so that $rest keeps it there
     compiler.out.add(f"{value} = {compiler.expr.take(code, scope.case(switch, -1))}")
     compiler.note(node.pos, "map", mark)

@@ -67,7 +67,7 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
         if counted
         else f"for {var} in {source} or ():"
     )
-    with compiler.nested(head):
+    with compiler.looping(head):
         trace = "None"
         if compiler.traced:
             trace = f"p_{var}"
@@ -328,7 +328,7 @@ def _mapped_object(
     with compiler.out.indented(f"if {source} is not None and type({source}) is not dict:"):
         compiler.out.add(compiler.refuse(node.pos, f"_wrong({source}, 'object')", mark))
     trace = "None"
-    with compiler.nested(f"for {key}, {value} in ({source} or {{}}).items():"):
+    with compiler.looping(f"for {key}, {value} in ({source} or {{}}).items():"):
         if compiler.traced:
             trace = f"p_{value}"
             compiler.out.add(f"{trace} = T.p({compiler.first_code(mark)}, ({key},))")

@@ -198,7 +198,7 @@ class HalfCompiler:
         root = self.roots.document
         binding = compiler.observe(root, "", Scope({}), "''" if self.traced else "None")
         together = any(rule.get("also") is not None for rule in rules)
-        switch = next(compiler.switches)
+        switch = compiler.switch()
         with compiler.out.indented(f"def {name}({root}, {self.parameters}):"):
             scope = self._scope(binding)
             if self.node.get("dispatch") is not None and name != "end":
@@ -259,7 +259,7 @@ class HalfCompiler:
         position = compiler.expr.temp("i")
         with compiler.out.indented(f"if {source} is not None and type({source}) is not list:"):
             compiler.out.add(compiler.refuse(rule.pos, f"_wrong({source}, 'list')", mark))
-        with compiler.nested(f"for {position}, {var} in enumerate({source} or ()):"):
+        with compiler.looping(f"for {position}, {var} in enumerate({source} or ()):"):
             trace = "None"
             if self.traced:
                 trace = f"p_{var}"
