@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from engine.errors import Rejected, UpstreamError
 from engine.gateway.call import Call, Prepared
 from engine.gateway.context import Context
-from engine.gateway.credentials import redact
+from engine.gateway.credentials import Credential, redact
 from engine.gateway.exchange import Exchange, Headers
 from engine.gateway.failures import Failure
 from engine.gateway.passthrough import PassThrough, renamed
@@ -34,6 +35,8 @@ from engine.translation.streams import Stream
 
 USER_AGENT = f"ai-proxy/{VERSION}"
 CARRIED = b"gw1."
+MAX_FEATURES_LENGTH = 4096
+_FEATURE = re.compile(r"[A-Za-z0-9._-]+")
 ERROR_BODY_BYTES = 1024 * 1024
 # After the terminal event the upstream gets this long to end its answer: its connection is then
 # kept.
@@ -131,6 +134,7 @@ class Attempts:
                 "x-request-id": context.id,
                 **prepared.headers,
                 **credential.headers,
+                **_features(call, credential),
             },
             prepared.body,
             Limits(settings.connect_timeout, settings.first_event_timeout),
@@ -347,6 +351,17 @@ class _Relay:
     async def _end(self, out: bytes) -> None:
         self.ended = True
         await self._exchange.write(out, more=False)
+
+
+def _features(call: Call, credential: Credential) -> dict[str, str]:
+    """The optional features that the client asks its own format for, with those the operator set."""
+    name = call.format.headers.get("betas")
+    if name is None or credential.provider.format != call.format.name:
+        return {}
+    asked = f"{credential.headers.get(name, '')},{call.headers.get(name, '')}"
+    words = (word.strip() for word in asked[:MAX_FEATURES_LENGTH].split(","))
+    known = dict.fromkeys(word for word in words if _FEATURE.fullmatch(word))
+    return {name: ",".join(known)} if known else {}
 
 
 def _is_stream(response: Response) -> bool:

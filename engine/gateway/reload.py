@@ -98,7 +98,7 @@ class Reloader:
         settings = config.load(self._path)
         guard(settings, self._host)
         translator = self._live.translator
-        if force or data != known_data or _folders_differ(settings, self._live.settings):
+        if data != known_data or _folders_differ(settings, self._live.settings):
             translator = load_translator(settings)
             _run_cases(translator, settings)
         snapshot = build(settings, self._live.transports, translator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -63,6 +64,9 @@ def serve(
             ssl_keyfile=key,
         )
     )
+    # uvicorn drains on these and then raises them again; an orderly stop is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     with listening:
         server.run(sockets=[listening])
 

@@ -201,6 +201,26 @@ def test_debug_headers_come_to_those_who_ask(source: str) -> None:
     asyncio.run(main())
 
 
+def test_trap_13_the_clients_betas_reach_an_upstream_of_its_own_format() -> None:
+    betas = {"anthropic-beta": "one-2026, two-2026,one-2026, b\u00e4d"}
+
+    async def main(provider: str, answer: dict[str, Any], **more: Any) -> str | None:
+        async with (
+            upstream(answers(answer)) as wire,
+            serving({"credentials": [credential(provider, wire.url, **more)]}) as gw,
+        ):
+            body = harness.claude_request()
+            await gw.http.post(CLAUDE, json=body, headers={k: v.encode() for k, v in betas.items()})
+            return wire.heard[0].headers.get("anthropic-beta")
+
+    assert asyncio.run(main("claude", harness.claude_answer())) == "one-2026,two-2026"
+    more = {"headers": {"Anthropic-Beta": "own-2026"}}
+    assert asyncio.run(main("claude", harness.claude_answer(), **more)) == (
+        "own-2026,one-2026,two-2026"
+    )
+    assert asyncio.run(main("openai", harness.chat_answer())) is None
+
+
 def test_the_ids_own_name_is_there_for_clients_that_want_it() -> None:
     async def main() -> None:
         async with serving({"credentials": [{"provider": "demo"}]}) as gw:

@@ -1,0 +1,162 @@
+"""What the operator sees, and who else does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.gateway.harness import claude_answer, claude_stream, credential, serving
+from tests.gateway.wire import answers, streams, upstream
+
+PAGES = ("config", "metrics", "models", "credentials")
+DEMO: dict[str, Any] = {"credentials": [{"provider": "demo"}]}
+LIMIT = answers({"type": "error", "error": {"type": "rate_limit_error", "message": "no"}}, 429)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-forwarded-for": "127.0.0.1"},
+        {"forwarded": "for=127.0.0.1"},
+        {"host": "evil.example"},
+        {"origin": "http://127.0.0.1"},
+    ],
+)
+def test_without_a_key_only_this_machine_itself_may_ask(headers: dict[str, str]) -> None:
+    async def main() -> None:
+        async with serving({**DEMO, "cors": {"origins": ["*"]}}) as gw:
+            for page in PAGES:
+                assert (await gw.http.get(f"/admin/{page}")).status_code == 200
+                refused = await gw.http.get(f"/admin/{page}", headers=headers)
+                assert refused.status_code == 403
+                assert "access-control-allow-origin" not in refused.headers
+
+    asyncio.run(main())
+
+
+def test_an_admin_key_is_another_one_than_the_clients() -> None:
+    async def main() -> None:
+        async with serving({**DEMO, "api-keys": ["client"], "admin-key": "admin"}) as gw:
+            for key, status in (("client", 401), ("admin", 200)):
+                headers = {"authorization": f"Bearer {key}"}
+                assert (await gw.http.get("/admin/config", headers=headers)).status_code == status
+            assert (await gw.http.get("/admin/config?key=admin")).status_code == 401
+            assert (await gw.claude(model="demo")).status_code == 401
+
+    asyncio.run(main())
+
+
+def test_no_page_shows_a_secret() -> None:
+    settings = {
+        "api-keys": ["hush-1", {"key": "hush-2", "name": "ci"}],
+        "proxy-url": "http://user:hush-3@proxy.example:1",
+        "credentials": [
+            {"provider": "demo"},
+            {
+                "provider": "claude",
+                "api-key": "hush-4",
+                "headers": {"x-extra": "hush-5"},
+                "proxy-url": "socks5://u:hush-6@p.example:1",
+            },
+        ],
+    }
+
+    async def main() -> None:
+        async with serving(settings) as gw:
+            for page in PAGES:
+                assert "hush" not in (await gw.http.get(f"/admin/{page}")).text
+            shown = (await gw.http.get("/admin/config")).json()
+            assert shown["api-keys"] == ["key-1", "ci"]
+            assert shown["retry"]["max-retries"] == 3
+            assert shown["credentials"][1]["api-key"] == "[hidden]"
+
+    asyncio.run(main())
+
+
+def test_rests_can_be_seen() -> None:
+    async def main() -> None:
+        async with (
+            upstream(LIMIT) as wire,
+            serving({"credentials": [credential("claude", wire.url)]}) as gw,
+        ):
+            await gw.claude()
+            (row,) = (await gw.http.get("/admin/credentials")).json()["credentials"]
+            assert (row["name"], row["provider"]) == ("claude", "claude")
+            (rest,) = row["rests"]
+            assert (rest["model"], rest["kind"]) == ("m", "rate-limit")
+            assert 50 < rest["seconds"] <= 60
+
+    asyncio.run(main())
+
+
+def test_models_are_shown_with_who_serves_them() -> None:
+    async def main() -> None:
+        rows = [{"provider": "demo", "models": [{"id": "demo", "alias": "d"}]}]
+        async with serving({"credentials": rows}) as gw:
+            assert (await gw.http.get("/admin/models")).json() == {
+                "models": [
+                    {
+                        "id": "d",
+                        "provider": "demo",
+                        "owned_by": "demo",
+                        "credential": "demo",
+                        "upstream_model": "demo",
+                    }
+                ]
+            }
+
+    asyncio.run(main())
+
+
+def test_trap_30_everything_is_counted_and_errors_once() -> None:
+    async def main() -> None:
+        scripts = [
+            answers(claude_answer()),
+            streams(*claude_stream("hello")),
+            LIMIT,
+            streams(*claude_stream("hello")[:3]),
+        ]
+        async with (
+            upstream(*scripts) as wire,
+            serving({"credentials": [credential("claude", wire.url, name) for name in "ab"]}) as gw,
+        ):
+            await gw.claude()
+            await gw.claude(stream=True)
+            await gw.claude()  # one credential refuses, the other's answer is no document
+            await gw.http.get("/nowhere")
+            await gw.http.head("/")
+            shown = (await gw.http.get("/metrics")).json()
+            assert shown == (await gw.http.get("/admin/metrics")).json()
+            assert shown["total_requests"] == 3
+            assert shown["total_errors"] == 1
+            assert (shown["total_input_tokens"], shown["total_output_tokens"]) == (14, 6)
+            assert shown["by_model"] == {"m": 3}
+            assert shown["by_provider"] == {"claude": 3}
+            assert sum(shown["latency_ms"].values()) == 3
+
+    asyncio.run(main())
+
+
+def test_scrapers_get_prometheus_text_at_the_same_path() -> None:
+    async def main() -> None:
+        async with serving(DEMO) as gw:
+            await gw.claude(model="demo")
+            accept = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+            text = await gw.http.get("/metrics", headers=accept)
+            assert text.headers["content-type"].startswith("text/plain")
+            labels = 'format="claude",model="demo",provider="demo",status="200"'
+            assert f"ai_proxy_requests_total{{{labels}}} 1.0" in text.text.splitlines()
+            assert json.loads((await gw.http.get("/metrics")).text)["total_requests"] == 1
+
+    asyncio.run(main())
+
+
+def test_a_gateway_without_a_file_has_nothing_to_reload() -> None:
+    async def main() -> None:
+        async with serving(DEMO) as gw:
+            assert (await gw.http.get("/admin/reload")).status_code == 404
+
+    asyncio.run(main())

@@ -1,0 +1,161 @@
+"""The server as a process: it starts, reloads, drains and ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from engine.errors import ConfigError
+from engine.gateway.server import check_config, start_log
+from tests.support.gateway import ROOT, serving
+
+DEMO: dict[str, Any] = {"credentials": [{"provider": "demo"}]}
+ASK = {"model": "demo", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def calling(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=30, trust_env=False)
+
+
+def command(config: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "engine", "serve", "--config", str(config), *more]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_a_bad_configuration_stops_the_start_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("prot: 1\n")
+    done = command(file)
+    assert done.returncode != 0
+    assert f"{file}:1:1: unknown key prot, did you mean port?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_another_host_without_keys_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(DEMO))
+    done = command(file, "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode != 0
+    assert "api-keys" in done.stderr
+
+
+def test_a_check_tells_problems_without_serving(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(DEMO))
+    assert check_config(file) == []
+    file.write_text("credentials: [{ provider: cluade }]")
+    (problem,) = check_config(file)
+    assert "did you mean claude?" in problem
+    file.write_text("host: 0.0.0.0")
+    assert "api-keys" in check_config(file)[0]
+
+
+def test_an_unknown_log_level_is_an_error_of_the_operator() -> None:
+    with pytest.raises(ConfigError):
+        start_log("loud")
+
+
+def test_https_is_served(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    cert, key = (str(path) for path in certificate)
+    tls = {"enable": True, "cert": cert, "key": key}
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({**DEMO, "tls": tls, "port": 0}))
+    line = [sys.executable, "-m", "engine", "serve", "--config", str(file)]
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        address = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
+        trust = ssl.create_default_context(cafile=cert)
+        with httpx.Client(verify=trust, trust_env=False) as client:
+            assert client.get(f"{address}/health").status_code == 200
+    finally:
+        process.terminate()
+        process.wait(10)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def test_a_changed_file_is_live_in_the_running_server(tmp_path: Path) -> None:
+    with (
+        serving(DEMO, tmp_path) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=30) as client,
+    ):
+        changed = {"credentials": [{"provider": "demo", "models": [{"id": "renamed"}]}]}
+        (tmp_path / "config.yaml").write_text(json.dumps(changed))
+        status = client.post("/admin/reload").json()
+        assert status["reloads"] >= 1
+        assert [m["id"] for m in client.get("/v1/models").json()["data"]] == ["renamed"]
+
+
+def test_a_stop_lets_requests_under_way_finish(tmp_path: Path) -> None:
+    """A stream that has begun is answered whole; new connections are refused."""
+    text = "one two three four five six seven eight nine ten " * 4
+    body = {**ASK, "stream": True, "messages": [{"role": "user", "content": text}]}
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({**DEMO, "port": 0}))
+    line = [sys.executable, "-m", "engine", "serve", "--config", str(config)]
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        url = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
+        drained = threading.Thread(target=process.stderr.read, daemon=True)
+        drained.start()
+        received = ""
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            with client.stream("POST", "/v1/messages", json=body) as answer:
+                for piece in answer.iter_text():
+                    if not received:
+                        process.send_signal(signal.SIGTERM)
+                    received += piece
+        assert "event: message_stop" in received
+        assert process.wait(20) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        drained.join(5)
+        process.stderr.close()
+
+
+def test_a_request_under_way_keeps_the_settings_it_began_with(tmp_path: Path) -> None:
+    text = "one two three four five six seven eight nine ten " * 4
+    body = {**ASK, "stream": True, "messages": [{"role": "user", "content": text}]}
+    with (
+        serving(DEMO, tmp_path) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=30) as client,
+    ):
+        received = ""
+        with client.stream("POST", "/v1/messages", json=body) as answer:
+            for piece in answer.iter_text():
+                if not received:
+                    (tmp_path / "config.yaml").write_text("credentials: []\n")
+                    with httpx.Client(base_url=gateway.url, timeout=30) as other:
+                        other.post("/admin/reload")
+                        assert other.post("/v1/messages", json=ASK).status_code == 404
+                received += piece
+        assert "event: message_stop" in received
+
+
+def test_many_clients_at_once_are_answered(tmp_path: Path) -> None:
+    with serving(DEMO, tmp_path) as gateway:
+        statuses: list[int] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=gateway.url, timeout=30) as client:
+                statuses.append(client.post("/v1/messages", json=ASK).status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [200] * 20
