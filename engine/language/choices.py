@@ -20,6 +20,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
     # named cases have read the value; what falls to $else has not, so that $rest keeps it there
     compiler.out.add(f"{value} = {compiler.expr.take(code, scope.case(switch, -1))}")
     compiler.note(node.pos, "map", mark)
+    end = len(compiler.expr.notes)
     compiler.out.add(f"{result} = None")
     compiler.covers(compiler.depth, switch)
     cases = node.get("$cases")
@@ -55,7 +56,11 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
         return Val(result, True, null, True)
     with compiler.nested(f"elif {value} is not None:"):
         said = f"'no case for ' + _shown({value})"
+        # what the cases read has no part in it, and may not even be bound
+        read = compiler.expr.notes[end:]
+        del compiler.expr.notes[end:]
         compiler.lose(node.pos, "dropped", "no case for this value", mark, said)
+        compiler.expr.notes += read
     with compiler.nested("else:"):
         compiler.check_case(switch, scope.case(switch, -1), node.pos)
     return Val(result, True, null, True)

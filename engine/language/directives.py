@@ -97,7 +97,9 @@ DIRECTIVES: dict[str, Directive] = {
     "$emulate": Directive(honesty.emulate, OF | {"$item"}, frozenset({"$item"})),
     "$clamp": Directive(honesty.clamp, frozenset({"$min", "$max", "$in", "$else", "$reason"})),
     "$reject": Directive(honesty.reject, OF | {"$status"}),
-    "$schema": Directive(honesty.schema, frozenset({"$profile"}), frozenset({"$profile"})),
+    "$schema": Directive(
+        honesty.schema, frozenset({"$profile", "$accepted"}), frozenset({"$profile"})
+    ),
     "$literal": Directive(composing.literal, frozenset()),
 }
 

@@ -198,8 +198,9 @@ def schema(compiler: Compiler, node: Map, scope: Scope) -> Val:
     compiler.out.add(f"{result} = {value}")
     with compiler.nested(f"if type({value}) is dict or type({value}) is bool:"):
         compiler.out.add(f"{result}, {changes} = {kept}({value})")
-        if plain(node.get("$unchanged") or Scalar(node.pos, False)) is True:
-            with compiler.out.indented(f"if {changes} or {result} != {value}:"):
+        if plain(node.get("$accepted") or Scalar(node.pos, False)) is True:
+            accepts = compiler.expr.keep(profiles[name].accepts, "accepts")
+            with compiler.out.indented(f"if not {accepts}({value}):"):
                 compiler.out.add(f"{result} = None")
             return Val(result, True, False, True)
         with compiler.nested(f"if {changes}:"):
