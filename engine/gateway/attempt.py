@@ -10,9 +10,10 @@ from engine.errors import Rejected, UpstreamError
 from engine.gateway.call import Call, Prepared
 from engine.gateway.context import Context
 from engine.gateway.credentials import Credential, redact
-from engine.gateway.exchange import Exchange, Headers
+from engine.gateway.exchange import Exchange
 from engine.gateway.failures import Failure
 from engine.gateway.passthrough import PassThrough, renamed
+from engine.gateway.relay import Relay
 from engine.gateway.replies import Replies
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
@@ -24,7 +25,6 @@ from engine.gateway.upstream import (
     Response,
     TimeoutException,
     TransportError,
-    chunks,
     prepare,
     read_body,
 )
@@ -38,9 +38,6 @@ CARRIED = b"gw1."
 MAX_FEATURES_LENGTH = 4096
 _FEATURE = re.compile(r"[A-Za-z0-9._-]+")
 ERROR_BODY_BYTES = 1024 * 1024
-# After the terminal event the upstream gets this long to end its answer: its connection is then
-# kept.
-DRAIN_SECONDS = 1.0
 
 
 class Attempts:
@@ -140,7 +137,7 @@ class Attempts:
             Limits(settings.connect_timeout, settings.first_event_timeout),
         )
         transport = self._snapshot.transport(credential)
-        relay: _Relay | None = None
+        relay: Relay | None = None
         try:
             async with asyncio.timeout(settings.first_event_timeout) as limit:
                 response = await transport.handle_async_request(request)
@@ -168,7 +165,7 @@ class Attempts:
                     context.error = relay.stream.error["kind"]
                 context.losses = len(prepared.losses) + len(relay.stream.losses)
 
-    def _relay(self, response: Response, candidate: Candidate, prepared: Prepared) -> _Relay:
+    def _relay(self, response: Response, candidate: Candidate, prepared: Prepared) -> Relay:
         call, provider = self._call, candidate.credential.provider
         translator = self._snapshot.translator
         stream: Stream | PassThrough
@@ -190,7 +187,7 @@ class Attempts:
         headers = self._replies.headers(
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
-        return _Relay(self._exchange, self._replies, response, stream, headers)
+        return Relay(self._exchange, self._replies, response, stream, headers)
 
     async def _whole(
         self, response: Response, candidate: Candidate, prepared: Prepared
@@ -288,73 +285,8 @@ class Attempts:
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
-class _Relay:
-    """A stream on its way to the client. ``begun``: something of the answer has been sent."""
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        replies: Replies,
-        response: Response,
-        stream: Stream | PassThrough,
-        headers: Headers,
-    ) -> None:
-        self.stream = stream
-        self.begun = False
-        self.ended = False
-        self._exchange = exchange
-        self._replies = replies
-        self._response = response
-        self._headers = headers
-
-    async def run(self, limit: asyncio.Timeout, idle: float) -> dict[str, Any] | None:
-        """Relay to the end. The canonical error, when that was all the upstream said; else None."""
-        stream, clock = self.stream, asyncio.get_running_loop().time
-        held = b""
-        arriving = chunks(self._response)
-        async for chunk in arriving:
-            out = stream.feed(chunk)
-            if not self.begun:
-                held += out
-                if stream.error is not None and not stream.started:
-                    return stream.error
-                if not stream.started:
-                    continue
-                out, held = held, b""
-                await self._begin()
-            if stream.done:
-                await self._end(out)
-                limit.reschedule(clock() + DRAIN_SECONDS)
-                async for _ in arriving:
-                    pass
-                return None
-            if out:
-                await self._exchange.write(out)
-            limit.reschedule(clock() + idle)
-        out = held + stream.close()
-        if stream.error is not None and not stream.started:
-            return stream.error
-        await self._begin()
-        await self._end(out)
-        return None
-
-    async def fail(self, kind: str, message: str, status: int) -> None:
-        """The upstream broke after bytes went out: the client's own terminal error, and the end."""
-        if not self.ended:
-            await self._end(self.stream.fail(kind, message, status))
-
-    async def _begin(self) -> None:
-        if not self.begun:
-            self.begun = True
-            await self._replies.begin_stream(self._headers)
-
-    async def _end(self, out: bytes) -> None:
-        self.ended = True
-        await self._exchange.write(out, more=False)
-
-
 def _features(call: Call, credential: Credential) -> dict[str, str]:
-    """The optional features that the client asks its own format for, with those the operator set."""
+    """The optional features that the client asks for, with those that the operator set."""
     name = call.format.headers.get("betas")
     if name is None or credential.provider.format != call.format.name:
         return {}

@@ -202,7 +202,7 @@ def test_debug_headers_come_to_those_who_ask(source: str) -> None:
 
 
 def test_trap_13_the_clients_betas_reach_an_upstream_of_its_own_format() -> None:
-    betas = {"anthropic-beta": "one-2026, two-2026,one-2026, b\u00e4d"}
+    betas = {b"anthropic-beta": "one-2026, two-2026,one-2026, b\u00e4d".encode()}
 
     async def main(provider: str, answer: dict[str, Any], **more: Any) -> str | None:
         async with (
@@ -210,7 +210,7 @@ def test_trap_13_the_clients_betas_reach_an_upstream_of_its_own_format() -> None
             serving({"credentials": [credential(provider, wire.url, **more)]}) as gw,
         ):
             body = harness.claude_request()
-            await gw.http.post(CLAUDE, json=body, headers={k: v.encode() for k, v in betas.items()})
+            await gw.http.post(CLAUDE, json=body, headers=betas)
             return wire.heard[0].headers.get("anthropic-beta")
 
     assert asyncio.run(main("claude", harness.claude_answer())) == "one-2026,two-2026"

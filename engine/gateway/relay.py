@@ -1,0 +1,81 @@
+"""A stream on its way from an upstream to a client: what one read brought is written at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from engine.gateway.exchange import Exchange, Headers
+from engine.gateway.passthrough import PassThrough
+from engine.gateway.replies import Replies
+from engine.gateway.upstream import Response, chunks
+from engine.translation.streams import Stream
+
+# After the terminal event the upstream gets this long to end its answer; its connection is then
+# kept for others.
+DRAIN_SECONDS = 1.0
+
+
+class Relay:
+    """A stream on its way to the client. ``begun``: something of the answer has been sent."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        replies: Replies,
+        response: Response,
+        stream: Stream | PassThrough,
+        headers: Headers,
+    ) -> None:
+        self.stream = stream
+        self.begun = False
+        self.ended = False
+        self._exchange = exchange
+        self._replies = replies
+        self._response = response
+        self._headers = headers
+
+    async def run(self, limit: asyncio.Timeout, idle: float) -> dict[str, Any] | None:
+        """Relay to the end. The canonical error, when that was all the upstream said; else None."""
+        stream, clock = self.stream, asyncio.get_running_loop().time
+        held = b""
+        arriving = chunks(self._response)
+        async for chunk in arriving:
+            out = stream.feed(chunk)
+            if not self.begun:
+                held += out
+                if stream.error is not None and not stream.started:
+                    return stream.error
+                if not stream.started:
+                    continue
+                out, held = held, b""
+                await self._begin()
+            if stream.done:
+                await self._end(out)
+                limit.reschedule(clock() + DRAIN_SECONDS)
+                async for _ in arriving:
+                    pass
+                return None
+            if out:
+                await self._exchange.write(out)
+            limit.reschedule(clock() + idle)
+        out = held + stream.close()
+        if stream.error is not None and not stream.started:
+            return stream.error
+        await self._begin()
+        await self._end(out)
+        return None
+
+    async def fail(self, kind: str, message: str, status: int) -> None:
+        """The upstream broke after bytes went out: the client's own terminal error, and the end."""
+        if not self.ended:
+            await self._end(self.stream.fail(kind, message, status))
+
+    async def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            await self._replies.begin_stream(self._headers)
+
+    async def _end(self, out: bytes) -> None:
+        self.ended = True
+        await self._exchange.write(out, more=False)
