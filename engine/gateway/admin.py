@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from engine.gateway.auth import Keyring
-from engine.gateway.config import is_loopback
 from engine.gateway.exchange import Receive, Send
+from engine.gateway.settings import is_loopback
 
 if TYPE_CHECKING:
     from engine.gateway.app import Gateway

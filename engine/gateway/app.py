@@ -20,7 +20,6 @@ from engine.errors import Rejected
 from engine.gateway import call as calls
 from engine.gateway.admin import Admin
 from engine.gateway.call import Call
-from engine.gateway.config import Settings
 from engine.gateway.context import Context, client_address
 from engine.gateway.dispatch import Dispatcher
 from engine.gateway.exchange import (
@@ -37,6 +36,7 @@ from engine.gateway.metrics import Metrics, wants_text
 from engine.gateway.reload import Reloader
 from engine.gateway.replies import JSON, Replies, envelope_headers
 from engine.gateway.routing import ListedModel
+from engine.gateway.settings import Settings
 from engine.gateway.snapshot import Snapshot, build
 from engine.gateway.state import LocalState, State
 from engine.gateway.upstream import AsyncBaseTransport, Transports

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
-from engine.gateway.config import ClientKey
+from engine.gateway.settings import ClientKey
 
 ANONYMOUS = "anonymous"
 _HEADERS = ("x-api-key", "x-goog-api-key")

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,114 +14,22 @@ import cerberus
 
 from engine.errors import ConfigError, MappingError
 from engine.gateway.schema import SCHEMA
+from engine.gateway.settings import (
+    UNSET,
+    ClientKey,
+    CredentialSettings,
+    ModelEntry,
+    Network,
+    RouteOptions,
+    Settings,
+    redacted,
+)
 from engine.language import source
 from engine.language.source import Map, Node, Pos, Seq, suggest
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-@dataclass(frozen=True, slots=True)
-class ClientKey:
-    """A client's key: its name in the log and either the text or its SHA-256 digest in hex."""
-
-    name: str
-    text: str | None = field(default=None, repr=False)
-    digest: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """What a credential serves: the upstream's name and the client's, both may be globs."""
-
-    id: str
-    alias: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialSettings:
-    """One account at a provider.
-
-    ``prefix`` ends with a slash; ``proxy_url`` "" connects directly.
-    """
-
-    provider: str
-    name: str
-    api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = None
-    models: tuple[ModelEntry, ...] = ()
-    excluded_models: tuple[str, ...] = ()
-    prefix: str | None = None
-    weight: int = 1
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    proxy_url: str | None = field(default=None, repr=False)
-    disabled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RouteOptions:
-    """Translation options for requests whose model, format and key name match the globs."""
-
-    model: str
-    format: str
-    key: str
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A validated configuration; names as in the file, sizes in bytes, times in seconds.
-
-    ``notes`` say which credentials are off, ``files`` are the secrets' files that were read,
-    ``document`` is the whole with its defaults and without its secrets, as people may see it.
-    """
-
-    host: str
-    port: int
-    tls: tuple[str, str] | None
-    api_keys: tuple[ClientKey, ...]
-    admin_key: ClientKey | None
-    allow_anonymous: bool
-    trusted_proxies: tuple[Network, ...]
-    cors_origins: tuple[str, ...]
-    proxy_url: str | None = field(repr=False)
-    body_limit: int
-    max_answer: int
-    providers_dir: Path | None
-    mappings_dir: Path | None
-    strategy: str
-    fallbacks: Mapping[str, tuple[str, ...]]
-    max_retries: int
-    max_backoff: float
-    budget: float
-    cooldowns: Mapping[str, float]
-    connect_timeout: float
-    first_event_timeout: float
-    idle_timeout: float
-    write_timeout: float
-    keepalive: float
-    bootstrap_retries: int
-    non_stream_keepalive: float
-    force_model_prefix: bool
-    passthrough_headers: frozenset[str]
-    routes: tuple[RouteOptions, ...]
-    credentials: tuple[CredentialSettings, ...]
-    notes: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listening address or Host name means this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -411,9 +318,6 @@ class _Reader:
         return text.rstrip("/")
 
 
-# Stands for an api-key whose variable is not set; no key can hold the character.
-UNSET = "\x00"
-HIDDEN = "[hidden]"
 COOLDOWNS = ("429", "5xx", "network", "auth")
 
 _SAY: dict[str, Callable[[Any], str]] = {
@@ -463,45 +367,6 @@ def _keys_at(path: tuple[Any, ...]) -> list[str]:
         if rule.get("type") == "list":
             rules = rules.get("schema", {})
     return list(rules)
-
-
-def redacted(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A validated configuration as people may see it."""
-    names = [
-        row["name"] if isinstance(row, dict) else f"key-{index + 1}"
-        for index, row in enumerate(data["api-keys"])
-    ]
-    shown = {**data, "api-keys": names, "proxy-url": _without_user(data["proxy-url"])}
-    shown["admin-key"] = None if data["admin-key"] is None else HIDDEN
-    shown["credentials"] = [
-        {
-            **row,
-            "api-key": HIDDEN if row["api-key"] and not row["api-key"].startswith(UNSET) else None,
-            "headers": dict.fromkeys(row["headers"], HIDDEN),
-            "proxy-url": _without_user(row["proxy-url"]),
-        }
-        for row in data["credentials"]
-    ]
-    return shown
-
-
-def _without_user(url: str | None) -> str | None:
-    if not url or "@" not in url:
-        return url
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{HIDDEN}@{rest.rpartition('@')[2]}"
-
-
-def guard(settings: Settings, host: str) -> None:
-    """Refuse to let the whole network in without a key. Raises ConfigError."""
-    if settings.api_keys or settings.allow_anonymous or is_loopback(host):
-        return
-    raise ConfigError(
-        [
-            f"host {host}: without api-keys only this machine may connect; "
-            "add api-keys, listen on 127.0.0.1, or set allow-anonymous: true"
-        ]
-    )
 
 
 def _locate(node: Node, path: tuple[Any, ...], at_key: bool = False) -> Pos:

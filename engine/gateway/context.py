@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.gateway.config import Network
+from engine.gateway.settings import Network
 
 log = logging.getLogger("engine.gateway.access")
 

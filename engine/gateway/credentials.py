@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
-from engine.gateway.config import CredentialSettings, ModelEntry, Settings
+from engine.gateway.settings import CredentialSettings, ModelEntry, Settings
 from engine.language.source import suggest
 from engine.translation.formats import Format
 from engine.translation.providers import Provider

@@ -17,8 +17,8 @@ from watchfiles import awatch
 
 from engine.errors import ConfigError, MappingError
 from engine.gateway import config
-from engine.gateway.config import Settings, guard
 from engine.gateway.schema import RESTART
+from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import Snapshot, build, load_translator
 from engine.resources import shipped
 from engine.translation import cases

@@ -13,9 +13,9 @@ import uvicorn
 from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.app import create_app
-from engine.gateway.config import guard
 from engine.gateway.context import JsonLines
 from engine.gateway.credentials import build as build_credentials
+from engine.gateway.settings import guard
 from engine.gateway.snapshot import load_translator
 from engine.language.source import suggest
 

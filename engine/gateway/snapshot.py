@@ -10,13 +10,13 @@ from typing import Any
 
 from engine.gateway import credentials
 from engine.gateway.auth import Keyring
-from engine.gateway.config import RouteOptions, Settings
 from engine.gateway.credentials import Credential
 from engine.gateway.demo import DemoTransport
 from engine.gateway.failures import Classes
 from engine.gateway.ingress import Ingress
 from engine.gateway.patterns import matches
 from engine.gateway.routing import Router
+from engine.gateway.settings import RouteOptions, Settings
 from engine.gateway.upstream import AsyncBaseTransport, Transports
 from engine.translation.translator import Translator
 

@@ -14,7 +14,7 @@ import pytest
 from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.app import create_app
-from engine.gateway.config import guard
+from engine.gateway.settings import guard
 from tests.gateway.harness import CHAT, CLAUDE, Running, claude_request, serving
 
 DEMO = {"credentials": [{"provider": "demo"}]}

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from engine.gateway.auth import ANONYMOUS, Keyring
-from engine.gateway.config import ClientKey
+from engine.gateway.settings import ClientKey
 
 KEYRING = Keyring(
     [

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.gateway import config
-from engine.gateway.config import Settings
+from engine.gateway.settings import Settings
 
 
 def problems(text: str, environ: dict[str, str] | None = None) -> list[str]:

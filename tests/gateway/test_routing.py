@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.gateway.config import ModelEntry
 from engine.gateway.credentials import Credential
 from engine.gateway.patterns import matches
 from engine.gateway.routing import Router
+from engine.gateway.settings import ModelEntry
 from engine.translation.providers import Provider
 
 
