@@ -18,7 +18,7 @@ from engine.language.reads import Tree
 from engine.language.results import Library, Rule
 from engine.language.rules import DONE, EMITTED, HELD, HalfCompiler
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, unread
-from engine.language.sections import Program, Roots
+from engine.language.sections import Program, Roots, told
 from engine.language.source import Map, Node, Pos, plain
 from engine.language.trace import Trace
 
@@ -143,7 +143,7 @@ class EventHalf:
     def _told(self, program: Program, error: Exception) -> Exception:
         place = program.place(error)
         if isinstance(error, EVALUATION_ERRORS):
-            return Refusal(-1, f"an event cannot be read at {place}", 400, None)
+            return Refusal(-1, f"cannot be read ({told(error)}) at {place}", 400, None)
         return Defect(f"{place or program.label}: {type(error).__name__}")
 
 

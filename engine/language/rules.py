@@ -279,6 +279,10 @@ class HalfCompiler:
         hold, release = scalar_text(rule.get("hold")), scalar_text(rule.get("release"))
         if hold:
             compiler.out.add(f"_hold(S, {hold!r}, {root})")
+            # it comes back: the rules that take it then answer for what is in it
+            document = scope.names[root].ref
+            assert document is not None
+            document.binding.read((), scope.branch, True)
         assign(compiler, rule.get("set"), scope, self.state, False)
         assign(compiler, rule.get("append"), scope, self.state, True)
         self._emit(rule.get("emit"), scope)

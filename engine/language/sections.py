@@ -152,12 +152,12 @@ class Section:
     def _refused(self, program: Program, error: Exception) -> Exception:
         place = program.place(error)
         if isinstance(error, EVALUATION_ERRORS):
-            refusal = Refusal(-1, f"cannot be read ({_told(error)}) at {place}", 400, None)
+            refusal = Refusal(-1, f"cannot be read ({told(error)}) at {place}", 400, None)
             return refusal
         return Defect(f"{place or program.label}: {type(error).__name__}")
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """An evaluation error without the value it was about."""
     name = getattr(error, "function_name", None) or getattr(error, "name", None)
     return f"wrong type for {name}()" if name else type(error).__name__

@@ -1,0 +1,99 @@
+"""Compiling a piece of a mapping and running it, as the tests of the language do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.language.events import EventHalf
+from engine.language.results import Library
+from engine.language.runtime import Refusal
+from engine.language.schemas import Profiles
+from engine.language.sections import Roots, Section
+from engine.language.source import Map, Node, Seq, parse, plain, read
+
+CTX = frozenset({"model", "limits", "now"})
+ROOTS = Roots("wire", ("client", "plan"), (("ctx", CTX),))
+GIVEN: tuple[Any, ...] = ({}, {}, {"model": "m", "limits": {"most": 10}, "now": 1})
+PROFILES = Path(__file__).parents[2] / "mappings" / "schema-profiles.yaml"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave: the result or the refusal, and the losses as ``path: reason``."""
+
+    result: Any
+    losses: list[str]
+    refused: str | None
+
+
+def library(node: Node | None) -> Library:
+    """The tables and fragments of a map that holds ``tables`` and ``fragments``."""
+    found = Library("demo", profiles=Profiles.load(PROFILES))
+    if isinstance(node, Map):
+        tables, fragments = node.get("tables"), node.get("fragments")
+        if isinstance(tables, Map):
+            found.tables = {str(key.value): plain(table) for key, table in tables.entries}
+        if isinstance(fragments, Map):
+            found.fragments = {str(key.value): each for key, each in fragments.entries}
+    return found
+
+
+def section(mapping: Node | str, names: Node | None = None) -> Section:
+    """A compiled section; ``names`` holds tables and fragments."""
+    node = parse(mapping, "test.yaml") if isinstance(mapping, str) else mapping
+    return Section("demo/test", node, library(names), ROOTS)
+
+
+def run(mapping: Node | str, document: Any, names: Node | None = None) -> Any:
+    """The result of a mapping that is not refused; None is absent."""
+    return section(mapping, names).run(document, *GIVEN)[0]
+
+
+def outcome(mapping: Section, document: Any) -> Outcome:
+    """Run plainly and traced; both must agree."""
+    try:
+        result, lost = mapping.run(document, *GIVEN)
+    except Refusal as refusal:
+        return Outcome(None, [], _refusal(mapping, document, refusal))
+    traced, trace = mapping.trace(document, *GIVEN)
+    assert traced == result
+    assert bool(trace.losses) is lost
+    # two checks may find the same; whoever tells losses tells each once
+    losses = dict.fromkeys(f"{loss.path}: {loss.reason}" for loss in trace.losses)
+    return Outcome(result, list(losses), None)
+
+
+def _refusal(mapping: Section, document: Any, plainly: Refusal) -> str:
+    try:
+        mapping.trace(document, *GIVEN)
+    except Refusal as refusal:
+        assert (refusal.reason, refusal.status) == (plainly.reason, plainly.status)
+        return f"{refusal.path}: {refusal.reason}" if refusal.path else refusal.reason
+    raise AssertionError("refused plainly and taken traced")
+
+
+def half(node: Node, names: Node | None = None) -> EventHalf:
+    """A compiled half of a stream."""
+    return EventHalf("demo/stream", node, library(names), ROOTS)
+
+
+def cases(folder: str) -> list[tuple[str, Map]]:
+    """The cases of every file of a folder beside this one: (file stem/name, case)."""
+    found = []
+    for path in sorted((Path(__file__).parent / folder).glob("*.yaml")):
+        node = read(path, path.name)
+        assert isinstance(node, Seq), path
+        for case in node.items:
+            assert isinstance(case, Map), path
+            name = case.get("name")
+            assert name is not None, path
+            found.append((f"{path.stem}/{plain(name)}", case))
+    return found
+
+
+def data(case: Map, key: str) -> Any:
+    """The data under a key of a case, None when it is not there."""
+    node = case.get(key)
+    return plain(node) if node is not None else None
