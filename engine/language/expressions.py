@@ -42,7 +42,7 @@ class Code:
     """A Python expression, the path it reads, and what is known of its value.
 
     ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None. ``test``: Python code that is true where JMESPath calls the value true, when
+    ``never_null``: never None. ``whole``: always a whole number. ``test``: Python code that is true where JMESPath calls the value true, when
     there is a shorter one than the general.
     """
 
@@ -51,6 +51,7 @@ class Code:
     simple: bool = False
     boolean: bool = False
     never_null: bool = False
+    whole: bool = False
     getter: str | None = None
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
@@ -159,10 +160,10 @@ class Expressions:
         # everything empty is false in both languages, but a zero only in Python
         if boolean:
             return text
-        if text.isidentifier():
-            return f"({text} or ({text} == 0 and {text} is not False))"
-        temp = self.temp()
-        return f"(({temp} := {text}) or ({temp} == 0 and {temp} is not False))"
+        return f"({self._held(*self._bound(text))})"
+
+    def _held(self, value: str, bound: str) -> str:
+        return f"({bound}) is not None and ({value} or {value} == 0 and {value} is not False)"
 
     # ---------------------------------------------------------------- nodes
 
@@ -199,6 +200,7 @@ class Expressions:
                 keys=name.keys,
                 always=name.always,
                 word=key,
+                whole=name.whole,
             )
         if current.keys is not None and key not in current.keys:
             raise ExpressionError(f"{current.word} has no {key}{suggest(key, current.keys)}")
@@ -230,10 +232,11 @@ class Expressions:
         source = self._here(current)
         ref = source.ref.down(ELEMENT) if source.ref else None
         position = ast["value"]
-        if position not in (0, -1):
+        if position < -1:
             return Code(f"_index({source.text}, {position!r})", ref)
         value, bound = self._bound(source.text)
-        return Code(f"({value}[{position}] if type({bound}) is list and {value} else None)", ref)
+        there = value if position < 1 else f"len({value}) > {position}"
+        return Code(f"({value}[{position}] if type({bound}) is list and {there} else None)", ref)
 
     def _slice(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         value = self._here(current)
@@ -292,18 +295,28 @@ class Expressions:
         operator = ast["value"]
         one, other = self.take(left, scope), self.take(right, scope)
         if operator in _ORDER:
-            text = self._ordered(operator, ast["children"][1], one, other)
+            text = self._ordered(operator, left, right)
             return Code(text, test=text)
         equal = self._equal(ast["children"], one, other, operator == "eq")
         return Code(equal, boolean=True, never_null=True)
 
-    def _ordered(self, operator: str, right: Ast, one: str, other: str) -> str:
-        """An order; quick for a number against a literal."""
-        if right["type"] != "literal" or type(right["value"]) not in (int, float):
-            return f"{_ORDER[operator]}({one}, {other})"
-        value, bound = self._bound(one)
-        general = f"{_ORDER[operator]}({value}, {other})"
-        return f"({value} {_SIGNS[operator]} {other} if type({bound}) is int else {general})"
+    def _ordered(self, operator: str, left: Code, right: Code) -> str:
+        """An order; quick for whole numbers."""
+        one, tests = left.text, []
+        if not left.whole:
+            one, bound = self._bound(left.text)
+            tests.append(f"type({bound}) is int")
+        other, again = right.text, right.text
+        if not right.whole:
+            other, bound = self._bound(right.text)
+            tests.append(f"type({bound}) is int")
+            # the name is bound only where the tests before hold
+            again = right.text if not left.whole else other
+        quick = f"{one} {_SIGNS[operator]} {other}"
+        if not tests:
+            return f"({quick})"
+        general = f"{_ORDER[operator]}({one}, {again})"
+        return f"({quick} if {' and '.join(tests)} else {general})"
 
     def _equal(self, children: list[Ast], one: str, other: str, positive: bool) -> str:
         """Equality as Python's where that is the same: true is not 1 in JSON."""
@@ -328,8 +341,7 @@ class Expressions:
                 " or not_null()"
             )
         value, bound = self._bound(one)
-        held = f"({bound}) or ({value} == 0 and {value} is not False)"
-        return Code(f"({value} if {held} else {other})", test=test)
+        return Code(f"({value} if {self._held(value, bound)} else {other})", test=test)
 
     def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = (self.node(child, scope, current) for child in ast["children"])
@@ -338,8 +350,7 @@ class Expressions:
         if left.boolean:
             return Code(f"({one} and {other})", None, False, right.boolean, test=test)
         value, bound = self._bound(one)
-        held = f"({bound}) or ({value} == 0 and {value} is not False)"
-        return Code(f"({other} if {held} else {value})", test=test)
+        return Code(f"({other} if {self._held(value, bound)} else {value})", test=test)
 
     def _tested(self, code: Code) -> str:
         return code.test or self._true(code.text, code.boolean)
@@ -403,13 +414,25 @@ class Expressions:
                 value, bound = self._bound(each)
                 text = f"({value} if ({bound}) is not None else {text})"
             return Code(text, never_null=arguments[-1].never_null)
-        return Code(f"{self._callable(name, stock(name))}({', '.join(texts)})")
+        call = self._callable(name, stock(name))
+        if name == "length" and len(texts) == 1:
+            value, bound = self._bound(texts[0])
+            text = f"(len({value}) if type({bound}) is list else {call}({value}))"
+            return Code(text, never_null=True, whole=True)
+        return Code(f"{call}({', '.join(texts)})")
 
     def _own(self, own: Function, arguments: list[Code], texts: list[str]) -> Code:
-        """A call of a function of the language: inline, or without a call for null, where that is the same."""
+        """A call of a function of the language, with the checks that are quick done in place."""
         if own.inline is not None:
             return Code(own.inline.format(*texts), boolean=own.boolean, never_null=own.boolean)
-        call = self._callable(own.name, own.quick if len(texts) == own.max_args else own.call)
+        checked = self._callable(own.name, own.call)
+        if own.kinds == ("text",):
+            plain = self._callable(own.name, own.plain, "p")
+            value, bound = self._bound(texts[0])
+            return Code(f"({plain}({value}) if type({bound}) is str else {checked}({value}))")
+        call = checked
+        if len(texts) == own.max_args:
+            call = self._callable(own.name, own.quick, "q")
         if own.takes_null or own.kinds[0] == "any" or arguments[0].never_null:
             return Code(f"{call}({', '.join(texts)})")
         value, bound = self._bound(texts[0])
@@ -421,11 +444,9 @@ class Expressions:
             wanted = str(least) if most == least else f"{least} to {most if most else 'any number'}"
             raise ExpressionError(f"{name}() takes {wanted} arguments, not {given}")
 
-    def _callable(self, name: str, call: Callable[..., Any]) -> str:
-        word = f"_f_{name}"
-        if self.constants.setdefault(word, call) is not call:
-            word = f"_f{len(self.constants)}_{name}"
-            self.constants[word] = call
+    def _callable(self, name: str, call: Callable[..., Any], how: str = "f") -> str:
+        word = f"_{how}_{name}"
+        self.constants[word] = call
         return word
 
     def _expref(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
@@ -444,6 +465,7 @@ class Expressions:
             simple=True,
             never_null=value is not None,
             boolean=isinstance(value, bool),
+            whole=type(value) is int,
         )
 
     def _current(self, ast: Ast, scope: Scope, current: Code | None) -> Code:

@@ -253,7 +253,10 @@ def json_text(value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-_LONG_NUMBER = re.compile(r"[0-9]{18}")
+# Of eighteen neighbours every ninth is looked at twice, so a ninth of the text shows whether so many digits
+# may stand in a row.
+_LONG, _STRIDE = re.compile(rb"[0-9]{18}"), 9
+_TWO = re.compile(rb"[0-9]{2}")
 
 
 @function("parse_json", "any", example=("parse_json(t)", {"t": "[1]"}, [1]))
@@ -262,8 +265,9 @@ def parse_json(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        if not _LONG_NUMBER.search(text):
-            return orjson.loads(text)
+        data = text.encode()
+        if not _TWO.search(data[::_STRIDE]) or not _LONG.search(data):
+            return orjson.loads(data)
     except ValueError:
         pass  # perhaps a lone surrogate, which only the standard library takes
     try:

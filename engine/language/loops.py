@@ -80,7 +80,7 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
             binding.label = compiler.static_path(notes[0]) + "[]" if notes else names[0]
         inner = scope.bind(**{names[0]: compiler.named(binding)})
         if len(names) > 1:
-            inner = inner.bind(**{names[1]: Name(position)})
+            inner = inner.bind(**{names[1]: Name(position, whole=True)})
         test = node.get("$if")
         if test is not None:
             with compiler.out.indented(f"if not ({compiler.condition(test, inner)}):"):

@@ -49,7 +49,7 @@ class Function:
     """One function of the language.
 
     ``call`` takes evaluated values and checks them against ``kinds``, one declaration an argument
-    (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them. ``inline`` is Python code that does
+    (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them, ``plain`` checks nothing. ``inline`` is Python code that does
     the same to ``{0}``, ``{1}``…, each used once; ``boolean``: it always gives true or false. ``example`` is
     (expression, document, result).
     """
@@ -62,6 +62,7 @@ class Function:
     doc: str
     example: Example
     takes_null: bool
+    plain: Call
     quick: Call
     inline: str | None
     boolean: bool
@@ -99,6 +100,7 @@ def function(
             doc,
             example,
             takes_null,
+            plain,
             quick,
             inline,
             boolean,

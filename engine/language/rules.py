@@ -269,7 +269,7 @@ class HalfCompiler:
             if code.ref is not None:
                 binding.comes_from(code.ref.binding, code.ref.path)
             binding.label = compiler.static_path(code.ref) + "[]"
-            inner = scope.bind(**{name: compiler.named(binding), "position": Name(position)})
+            inner = scope.bind(**{name: compiler.named(binding), "position": Name(position, whole=True)})
             with compiler.watching(binding, inner, rule.pos):
                 self._body(rule, inner)
 

@@ -24,6 +24,7 @@ class Name:
     """What a name stands for: Python code, the path it reads (if any), the Python name of its trace path.
 
     ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only keys allowed below.
+    ``whole``: always a whole number.
     """
 
     code: str
@@ -32,6 +33,7 @@ class Name:
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
     trace: str = "None"
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

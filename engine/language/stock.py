@@ -70,6 +70,7 @@ def _slow(name: str) -> Call:
 # knows the right error; a property test holds both equal.
 _length, _contains, _starts_with = _slow("length"), _slow("contains"), _slow("starts_with")
 _join, _keys, _type = _slow("join"), _slow("keys"), _slow("type")
+_reverse, _map, _ends_with = _slow("reverse"), _slow("map"), _slow("ends_with")
 _to_string, _not_null, _to_array = _slow("to_string"), _slow("not_null"), _slow("to_array")
 
 _TYPE_NAMES: dict[type, str] = {
@@ -101,6 +102,24 @@ def _fast_starts_with(*values: Any) -> Any:
     if len(values) == 2 and type(values[0]) is str and type(values[1]) is str:
         return values[0].startswith(values[1])
     return _starts_with(*values)
+
+
+def _fast_ends_with(*values: Any) -> Any:
+    if len(values) == 2 and type(values[0]) is str and type(values[1]) is str:
+        return values[0].endswith(values[1])
+    return _ends_with(*values)
+
+
+def _fast_reverse(*values: Any) -> Any:
+    if len(values) == 1 and type(values[0]) in (list, str):
+        return values[0][::-1]
+    return _reverse(*values)
+
+
+def _fast_map(*values: Any) -> Any:
+    if len(values) == 2 and callable(values[0]) and type(values[1]) is list:
+        return [values[0](each) for each in values[1]]
+    return _map(*values)
 
 
 def _fast_join(*values: Any) -> Any:
@@ -145,6 +164,9 @@ _FAST: dict[str, Call] = {
     "length": _fast_length,
     "contains": _fast_contains,
     "starts_with": _fast_starts_with,
+    "ends_with": _fast_ends_with,
+    "reverse": _fast_reverse,
+    "map": _fast_map,
     "join": _fast_join,
     "keys": _fast_keys,
     "type": _fast_type,
