@@ -15,6 +15,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Scope
+from starlette.types import Receive as ASGIReceive
+from starlette.types import Send as ASGISend
 
 from engine.errors import Rejected
 from engine.gateway import call as calls
@@ -47,6 +50,8 @@ from engine.translation.translator import Translator
 log = logging.getLogger("engine.gateway")
 
 CLIENT_CLOSED = 499
+OWN_PATHS = frozenset(("/", "/health", "/ready", "/metrics"))
+ADMIN = "/admin/"
 
 
 class Gateway:
@@ -257,23 +262,35 @@ def create_app(
             Route("/metrics", metrics, methods=["GET"]),
             Route("/", health, methods=["GET"]),
             Mount("/admin", app=Admin(gateway)),
-            Mount("/", app=gateway, middleware=_cors(settings)),
         ],
+        middleware=[Middleware(_Front, calls=_cors(settings, gateway))],
         lifespan=lifespan,
     )
     app.state.gateway = gateway
     return app
 
 
-def _cors(settings: Settings) -> list[Middleware]:
+class _Front:
+    """Takes the calls of clients past the routing and error handling of the rest."""
+
+    def __init__(self, app: ASGIApp, calls: ASGIApp) -> None:
+        self._app = app
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        path = scope.get("path", "")
+        own = scope["type"] != "http" or path in OWN_PATHS or path.startswith(ADMIN)
+        await (self._app if own else self._calls)(scope, receive, send)
+
+
+def _cors(settings: Settings, gateway: Gateway) -> ASGIApp:
+    """The gateway, open to pages of the configured origins; nothing else here ever is."""
     if not settings.cors_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "request-id", "x-ai-proxy-losses", "retry-after"],
-        )
-    ]
+        return gateway
+    return CORSMiddleware(
+        gateway,
+        allow_origins=list(settings.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id", "request-id", "x-ai-proxy-losses", "retry-after"],
+    )

@@ -42,6 +42,15 @@ def test_the_example_works_as_it_is_and_switches_real_providers_on() -> None:
     assert not any(c.disabled for c in keyed.credentials)
 
 
+def test_the_operations_manual_names_every_metric_and_admin_page() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    metrics = re.findall(r'"(ai_proxy_[a-z_]+)"', (ROOT / "engine/gateway/metrics.py").read_text())
+    own = {name.removesuffix("_total").removesuffix("_bucket") for name in metrics}
+    assert {name for name in own if f"`{name}" not in text} == set()
+    pages = re.findall(r'Route\("(/[a-z]+)"', (ROOT / "engine/gateway/admin.py").read_text())
+    assert [page for page in pages if f"/admin{page}`" not in text] == []
+
+
 def test_the_operations_manual_names_every_field_of_the_log() -> None:
     context = Context("GET", "/", "c", key="k", format="f", model="m", stream=True, provider="p")
     context.credential = context.upstream_model = context.upstream_request_id = "x"
