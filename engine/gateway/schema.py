@@ -58,6 +58,10 @@ def _bool(default: bool, meta: str) -> Rule:
     return {"type": "boolean", "coerce": _flag, "default": default, "meta": meta}
 
 
+def _word(usual: str, other: str, meta: str) -> Rule:
+    return {"type": "string", "allowed": [usual, other], "meta": f"`{usual}` or `{other}`: {meta}"}
+
+
 def _map(meta: str, **keys: Rule) -> Rule:
     return {"type": "dict", "default": {}, "schema": _kebab(keys), "meta": meta}
 
@@ -146,6 +150,18 @@ _MATCH: Rule = _map(
     model=_text("*", "the model's name as the client wrote it"),
     format=_text("*", "the client's wire format"),
     key=_text("*", "the name of the client's key"),
+)
+
+# Without a default: what is absent is left to the mapping.
+_OPTIONS: Rule = _map(
+    "what the translation does where the formats leave it open",
+    on_loss=_word("report", "reject", "a request that would lose something"),
+    hosted_tools=_word("drop", "reject", "tools that run at another vendor"),
+    missing_results=_word("reject", "supply", "calls in the history that have no result"),
+    forced_tool_choice=_word("reject", "auto", "a forced tool where the model takes none"),
+    expose_reasoning={"type": "boolean", "meta": "whether clients see thinking"},
+    auto_cache={"type": "boolean", "meta": "mark the prompt for caching when the client did not"},
+    cache_ttl=_word("5m", "1h", "how long such marks hold"),
 )
 
 SCHEMA: dict[str, Rule] = _kebab(
@@ -250,12 +266,7 @@ SCHEMA: dict[str, Rule] = _kebab(
                 "type": "dict",
                 "schema": {
                     "match": _MATCH,
-                    "options": {
-                        "type": "dict",
-                        "default": {},
-                        "keysrules": {"type": "string"},
-                        "meta": "translation options",
-                    },
+                    "options": _OPTIONS,
                 },
             },
             "translation options for what matches; the first match wins",

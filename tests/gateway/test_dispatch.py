@@ -181,6 +181,26 @@ def test_trap_07_providers_are_asked_in_the_order_of_the_configuration() -> None
     asyncio.run(main())
 
 
+def test_a_route_may_refuse_losses_and_the_reason_names_the_field() -> None:
+    routes = [
+        {"match": {"model": "strict-*"}, "options": {"on-loss": "reject"}},
+        {"match": {"model": "*"}, "options": {"on-loss": "report"}},
+    ]
+
+    async def main() -> None:
+        async with (
+            upstream(answers(chat_answer())) as wire,
+            serving({"credentials": [credential("openai", wire.url)], "routes": routes}) as gw,
+        ):
+            refused = await gw.claude(model="strict-m", unheard_of=1)
+            assert refused.status_code == 400
+            assert "unheard_of" in refused.json()["error"]["message"]
+            assert (await gw.claude(model="m", unheard_of=1)).status_code == 200
+            assert len(wire.heard) == 1
+
+    asyncio.run(main())
+
+
 # -- what rests
 
 

@@ -30,7 +30,16 @@ def test_every_key_of_the_schema_is_read() -> None:
     code = (ROOT / "engine" / "gateway" / "config.py").read_text()
     names = {part.rstrip("[]") for key in keys() for part in key.path.split(".")}
     cooldowns = {name for name in names if name.startswith("cooldown-")}
-    assert [n for n in sorted(names - cooldowns) if f'"{n}"' not in code] == []
+    options = {key.path.rpartition(".")[2] for key in keys() if "[].options." in key.path}
+    assert [n for n in sorted(names - cooldowns - options) if f'"{n}"' not in code] == []
+    mappings = "".join(path.read_text() for path in (ROOT / "mappings").rglob("*.yaml"))
+    dispatch = (ROOT / "engine" / "gateway" / "attempt.py").read_text()
+    unread = [
+        n
+        for n in sorted(options)
+        if n not in mappings + dispatch and n.replace("-", "_") not in mappings
+    ]
+    assert unread == []
 
 
 def test_the_example_works_as_it_is_and_switches_real_providers_on() -> None:
