@@ -206,11 +206,10 @@ def providers_list(as_json: bool) -> None:
 @click.argument("name")
 def providers_show(name: str) -> None:
     """One provider file as it is."""
-    for folder in (shipped("providers"),):
-        path = folder / f"{name}.yaml"
-        if path.is_file():
-            click.echo(path.read_text(encoding="utf-8"), nl=False)
-            return
+    path = shipped("providers") / f"{name}.yaml"
+    if Path(name).name == name and path.is_file():
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
     _stop([f"no provider {name}; see: ai-proxy providers list"], 2)
 
 

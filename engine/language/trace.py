@@ -51,6 +51,12 @@ def step(path: str, key: str | int) -> str:
     return f"{path}.{key}" if path else key
 
 
+class Made(str):
+    """The path of something a value was made from: what is inside that value has no path of its own."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Trace:
     """Records of one traced run."""
@@ -77,8 +83,8 @@ class Trace:
 
     def p(self, base: str | None, keys: tuple[str, ...]) -> str | None:
         """The path of ``keys`` below ``base``; None when the base has none."""
-        if base is None:
-            return None
+        if base is None or isinstance(base, Made):
+            return base
         for key in keys:
             base = step(base, key)
         return base
@@ -90,6 +96,7 @@ class Trace:
             if own is not None:
                 return own
             if path is not None:
+                path = Made(path)
                 self._paths[id(value)] = path
                 self._kept.append(value)
         return path
@@ -100,8 +107,9 @@ class Trace:
             own = self._paths.get(id(value))
             if own is not None:
                 return own
-        if isinstance(source, list) and path is not None and self._paths.get(id(source)) == path:
-            return self.value(value, f"{path}[{position}]")
+        if isinstance(source, list) and path is not None and not isinstance(path, Made):
+            if self._paths.get(id(source)) == path:
+                return self.value(value, f"{path}[{position}]")
         return self.value(value, path)
 
     def mark(self) -> int:
