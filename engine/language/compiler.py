@@ -22,7 +22,7 @@ from engine.language.lines import Lines
 from engine.language.observer import Observer
 from engine.language.results import NOTHING, WRITTEN_NULL, Library, Val, scalar_text, word
 from engine.language.scope import Name, Scope
-from engine.language.source import Map, Node, Scalar, Seq, suggest
+from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
 
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -253,6 +253,8 @@ class Compiler(Observer):
         if spread is not None:
             self._spread(spread, target, scope)
         if empty is not None:
+            if scalar_text(empty) != "drop":
+                self.problem(empty.pos, f"$empty is drop here, not {plain(empty)}")
             text = target or f"{{{', '.join(pending)}}}"
             return Val(f"({text} or None)")
         return Val(target, False, atom=True) if target else Val(f"{{{', '.join(pending)}}}", False)
@@ -262,8 +264,9 @@ class Compiler(Observer):
             word = item.value if isinstance(item, Scalar) else None
             name = scope.names.get(str(word))
             if name is None or name.ref is None:
+                objects = [key for key, each in scope.names.items() if each.ref is not None]
                 self.problem(
-                    item.pos, f"$rest takes the name of an object{suggest(str(word), scope.names)}"
+                    item.pos, f"$rest takes the name of an object{suggest(str(word), objects)}"
                 )
             else:
                 self.rest_lines(name, target, scope, item.pos)

@@ -79,7 +79,7 @@ def merge(compiler: Compiler, node: Map, scope: Scope) -> Val:
 def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str, add: str) -> Val:
     pieces = node.get(word)
     if not isinstance(pieces, Seq):
-        compiler.problem(node.pos, f"{word} takes a list")
+        compiler.problem(node.pos, f"{word} takes a list, like [= wire.a, = wire.b]")
         return NOTHING
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = None")

@@ -41,17 +41,20 @@ def check_keys(compiler: Compiler, node: Map) -> str | None:
             node.pos, f"{chosen[0]} and {chosen[1]} in one map; put one inside the other"
         )
     directive = DIRECTIVES[chosen[0]] if chosen else None
+    known = {*DIRECTIVES, *EVERYWHERE, *_MODIFIERS}
+    misspelt = any(word not in known for _, word in words)
     allowed = EVERYWHERE | (directive.modifiers if directive else IN_OBJECTS)
     for pos, word in words:
         if word in allowed or word in DIRECTIVES:
             continue
-        if word in _MODIFIERS:
-            owner = f"{chosen[0]}" if chosen else "a map without a directive"
-            compiler.problem(pos, f"{word} does not belong to {owner}")
-        else:
+        if word not in known:
+            compiler.problem(pos, f"unknown directive {word}{suggest(word, known)}")
+        elif chosen or not misspelt:
+            # beside a misspelt directive its modifiers are no second mistake
+            owner = chosen[0] if chosen else "a map without a directive"
+            takes = [name for name, each in DIRECTIVES.items() if word in each.modifiers]
             compiler.problem(
-                pos,
-                f"unknown directive {word}{suggest(word, {*DIRECTIVES, *EVERYWHERE, *_MODIFIERS})}",
+                pos, f"{word} does not belong to {owner}; it stands beside {', '.join(takes)}"
             )
     if directive is None:
         return None

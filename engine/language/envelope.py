@@ -14,6 +14,17 @@ from engine.errors import MappingError
 from engine.language.source import Map, Node, Pos, Seq, plain, suggest
 
 
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "float": "a number",
+    "number": "a number",
+    "boolean": "true or false",
+    "dict": "a map",
+    "list": "a list",
+}
+
+
 def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
     """The data of a file, defaults filled in. Raises MappingError with every mistake and its place."""
     if not isinstance(node, Map):
@@ -23,19 +34,21 @@ def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
     normalized = validator.normalized(document, always_return_document=True)
     if validator.validate(document):
         return dict(normalized or {})
-    problems: list[str] = []
+    problems: list[tuple[int, int, str]] = []
     _collect(node, schema, validator._errors, problems)
-    raise MappingError(problems)
+    raise MappingError([text for *_, text in sorted(problems)])
 
 
-def _collect(node: Map, schema: dict[str, Any], errors: list[Any], problems: list[str]) -> None:
+def _collect(
+    node: Map, schema: dict[str, Any], errors: list[Any], problems: list[tuple[int, int, str]]
+) -> None:
     for error in errors:
         children = error.child_errors
         if children and error.code not in (0x91, 0x92, 0x93, 0x94):
             _collect(node, schema, children, problems)
             continue
         pos, key = _place(node, error.document_path)
-        problems.append(pos.problem(_words(error, key, schema)))
+        problems.append((pos.line, pos.column, pos.problem(_words(error, key, schema))))
 
 
 def _words(error: Any, key: str, schema: dict[str, Any]) -> str:
@@ -45,8 +58,8 @@ def _words(error: Any, key: str, schema: dict[str, Any]) -> str:
         return f"the key {key} is missing"
     if error.code == 0x24:
         wanted = error.constraint
-        words = " or ".join(wanted) if isinstance(wanted, list | tuple) else str(wanted)
-        return f"{key} must be {words}"
+        wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
+        return f"{key} must be {' or '.join(_TYPES.get(str(word), str(word)) for word in wanted)}"
     if error.code in (0x44, 0x45, 0x46, 0x47):
         allowed = ", ".join(str(word) for word in error.constraint)
         return f"{key} must be one of: {allowed}"

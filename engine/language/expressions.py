@@ -71,12 +71,15 @@ def parse(text: str) -> Ast:
     except RecursionError:
         raise ExpressionError(_TOO_DEEP) from None
     except jmespath.exceptions.LexerError as error:
-        raise ExpressionError(f"{error.message}", error.lexer_position) from None
+        words = error.message[:1].lower() + error.message[1:]
+        raise ExpressionError(f"not an expression: {words}", error.lexer_position) from None
     except jmespath.exceptions.EmptyExpressionError:
         raise ExpressionError("an expression is missing here") from None
     except jmespath.exceptions.ParseError as error:
-        token = error.token_value or "the end"
-        raise ExpressionError(f"not an expression at {token!r}", error.lex_position) from None
+        if not error.token_value:
+            raise ExpressionError("the expression ends too soon", error.lex_position) from None
+        words = f"not an expression at {error.token_value!r}"
+        raise ExpressionError(words, error.lex_position) from None
     if _deeper(ast, DEPTH):
         raise ExpressionError(_TOO_DEEP)
     return ast
@@ -442,7 +445,8 @@ class Expressions:
     def _arity(self, name: str, given: int, least: int, most: int | None) -> None:
         if given < least or (most is not None and given > most):
             wanted = str(least) if most == least else f"{least} to {most if most else 'any number'}"
-            raise ExpressionError(f"{name}() takes {wanted} arguments, not {given}")
+            plural = "" if wanted == "1" else "s"
+            raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}")
 
     def _callable(self, name: str, call: Callable[..., Any], how: str = "f") -> str:
         word = f"_{how}_{name}"

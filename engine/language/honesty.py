@@ -39,9 +39,6 @@ def _reason(compiler: Compiler, node: Node | None, scope: Scope) -> tuple[str, s
 
 def drop(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$drop``: leave out and record."""
-    if node.get("$of") is None:
-        compiler.problem(node.pos, "$drop needs $of: what is left out")
-        return NOTHING
     for name, mark in _present_of(compiler, node, scope)[0]:
         with compiler.nested(f"if {name} is not None:"):
             words, text = _reason(compiler, node.get("$drop"), scope)

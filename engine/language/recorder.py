@@ -24,7 +24,7 @@ class Recorder:
         self.library = library
         self.traced = traced
         self.static = static
-        self.problems: list[str] = []
+        self.problems: list[tuple[str, int, int, str]] = []
         self.rules: list[Rule] = []
         self.expr = Expressions()
         self.out = Lines()
@@ -33,14 +33,14 @@ class Recorder:
 
     def problem(self, pos: Pos, message: str) -> None:
         """Note a mistake; compiling goes on, so that all of a file are told at once."""
-        text = pos.problem(message)
-        if text not in self.problems:
-            self.problems.append(text)
+        found = (pos.source.name, pos.line, pos.column, pos.problem(message))
+        if found not in self.problems:
+            self.problems.append(found)
 
     def finish(self) -> None:
         """Raise MappingError when there were mistakes."""
         if self.problems:
-            raise MappingError(self.problems)
+            raise MappingError([text for *_, text in sorted(self.problems)])
 
     def rule(self, pos: Pos, kind: str, reason: str, path: str = "") -> int:
         """The number of a rule in the generated code."""
@@ -68,8 +68,12 @@ class Recorder:
         try:
             return self.expr.expression(body, scope)
         except ExpressionError as error:
-            one_line = Pos(node.pos.source, node.pos.line, node.pos.column + lead + error.offset)
-            self.problem(one_line if "\n" not in text else node.pos, error.message)
+            source, line = node.pos.source, node.pos.line
+            place = Pos(source, line, node.pos.column + lead + error.offset)
+            hint = ""
+            if node.plain and f"{text} #" in source.lines[line - 1]:
+                hint = "; a # after a blank begins a comment, so quote the formula"
+            self.problem(place if "\n" not in text else node.pos, error.message + hint)
             return Code("None", simple=True)
 
     def condition(self, node: Node | None, scope: Scope) -> str:

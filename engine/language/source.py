@@ -159,7 +159,7 @@ def parse(text: str, name: str) -> Node:
         line = before.count("\n") + 1
         pos = Pos(source, line, error.position - before.rfind("\n"))
         raise MappingError(
-            [pos.problem(f"the character U+{ord(error.character):04X} may not stand in YAML")]
+            [pos.problem(f"the character U+{ord(text[error.position]):04X} may not stand in YAML")]
         ) from None
     except RecursionError:
         raise MappingError([f"{name}:1:1: more than {DEPTH} levels of maps and lists"]) from None
@@ -194,6 +194,8 @@ def _yaml_message(error: yaml.MarkedYAMLError, pos: Pos) -> str:
     """YAML's own words, and the usual cause when a formula or template broke the syntax."""
     words = (error.problem or "not YAML").strip()
     line = pos.source.lines[pos.line - 1] if pos.line <= len(pos.source.lines) else ""
+    if "'\\t'" in words:
+        return f"{words}; indent with blanks"
     if "aliases" in words:
         return f"{words}; write it out, or name it as a fragment or table"
     if "{{" in line:
@@ -212,7 +214,9 @@ def _convert(node: yaml.Node, source: Source, problems: list[str]) -> Node:
             key = _convert(key_node, source, problems)
             value = _convert(value_node, source, problems)
             if not isinstance(key, Scalar):
-                problems.append(key.pos.problem("a key must be a word; quote it"))
+                line = source.lines[key.pos.line - 1]
+                what = 'the template: key: "{{ … }}"' if "{{" in line else "it"
+                problems.append(key.pos.problem(f"a key must be a word; quote {what}"))
                 continue
             name = "null" if key.value is None else str(key_node.value)
             if name in seen:
@@ -258,5 +262,6 @@ def _scalar(node: Any, pos: Pos, problems: list[str]) -> Scalar:
     if kind in ("int", "float"):
         problems.append(pos.problem("JSON has no such number; quote it if it is a text"))
         return Scalar(pos, 0)
-    problems.append(pos.problem(f"the tag {node.tag} is not part of this language; remove it"))
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    problems.append(pos.problem(f"the tag {tag} is not part of this language; remove it"))
     return Scalar(pos, text)

@@ -63,7 +63,8 @@ def compile_template(compiler: Compiler, node: Scalar, scope: Scope) -> str:
         names = jinja2.meta.find_undeclared_variables(tree)
         template = _ENVIRONMENT.from_string(written)
     except (jinja2.TemplateSyntaxError, jinja2.TemplateAssertionError) as error:
-        compiler.problem(node.pos, f"not a template: {error.message}")
+        words = (error.message or "").rstrip(".")
+        compiler.problem(node.pos, f"not a template: {words[:1].lower()}{words[1:]}")
         return "''"
     except RecursionError:
         compiler.problem(node.pos, "a template nested too deeply; name its parts with $let")
