@@ -174,6 +174,9 @@ class Compiler(Observer):
                 self.out.add(f"{made} = T.value({var}, T.first({since}))")
             return self.named(self.observe(var, label, scope, made, checked=False))
         code = self.expression(node, scope)
+        if not self.traced and code.name is not None:
+            self.expr.look(code, scope)
+            return code.name
         if code.ref is not None:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
             getter = f"g_{var}"
@@ -274,13 +277,7 @@ class Compiler(Observer):
     def _spread(self, node: Node, target: str, scope: Scope) -> None:
         mark = len(self.expr.notes)
         code = self.expression(node, scope)
-        native = Code(
-            f"_field({code.text}, 'native')", code.ref.down("native") if code.ref else None
-        )
-        own = Code(
-            f"_field({native.text}, {self.library.word!r})",
-            native.ref.down(self.library.word) if native.ref else None,
-        )
+        own = self.expr.below(self.expr.below(code, "native"), self.library.word)
         temp = self.expr.temp("n")
         self.out.add(f"{temp} = {self.expr.take(own, scope)}")
         with self.out.indented(f"if {temp} is not None:"):
@@ -297,6 +294,13 @@ class Compiler(Observer):
                 with self.out.indented(f"if _spread({target}, {temp}):"):
                     self.out.add(f"L.append({number})")
         del self.expr.notes[mark:]
+
+    def extend(self, result: str, text: str) -> None:
+        """Lines that concatenate a list; a single value counts as a list of one."""
+        with self.out.indented(f"if type({text}) is list:"):
+            self.out.add(f"{result} += {text}")
+        with self.out.indented(f"elif {text} is not None:"):
+            self.out.add(f"_extend({result}, {text})")
 
     def stable(self, val: Val) -> str:
         """The value under a name, so that it may stand twice."""

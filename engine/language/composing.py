@@ -68,15 +68,15 @@ def require(compiler: Compiler, node: Map, scope: Scope) -> Val:
 
 def concat(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$concat``: one list of several."""
-    return _together(compiler, node, scope, "$concat", "[]", "_extend({0}, {1})")
+    return _together(compiler, node, scope, "$concat", "[]")
 
 
 def merge(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$merge``: one object of several; later keys win."""
-    return _together(compiler, node, scope, "$merge", "{}", "{0}.update({1})")
+    return _together(compiler, node, scope, "$merge", "{}")
 
 
-def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str, add: str) -> Val:
+def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str) -> Val:
     pieces = node.get(word)
     if not isinstance(pieces, Seq):
         compiler.problem(node.pos, f"{word} takes a list, like [= wire.a, = wire.b]")
@@ -93,7 +93,10 @@ def _together(compiler: Compiler, node: Map, scope: Scope, word: str, start: str
         with compiler.out.indented(test):
             with compiler.out.indented(f"if {result} is None:"):
                 compiler.out.add(f"{result} = {start}")
-            compiler.out.add(add.format(result, text))
+            if word == "$concat":
+                compiler.extend(result, text)
+            else:
+                compiler.out.add(f"{result}.update({text})")
             if compiler.traced and word == "$merge":
                 compiler.out.add(f"T.moved({text}, {result})")
         if word == "$merge" and val.absent:

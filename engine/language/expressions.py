@@ -19,7 +19,7 @@ import jmespath.parser
 
 from engine.language.functions import FUNCTIONS, STOCK, Function, stock
 from engine.language.reads import ELEMENT
-from engine.language.scope import Ref, Scope
+from engine.language.scope import Name, Ref, Scope
 from engine.language.source import suggest
 
 Ast = dict[str, Any]
@@ -42,7 +42,7 @@ class Code:
     """A Python expression, the path it reads, and what is known of its value.
 
     ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None. ``whole``: always a whole number. ``test``: Python code that is true where JMESPath calls the value true, when
+    ``never_null``: never None. ``whole``: always a whole number. ``name``: it is just that name. ``test``: Python code that is true where JMESPath calls the value true, when
     there is a shorter one than the general.
     """
 
@@ -56,6 +56,7 @@ class Code:
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
     test: str | None = None
+    name: Name | None = None
     word: str = ""
 
 
@@ -204,7 +205,12 @@ class Expressions:
                 always=name.always,
                 word=key,
                 whole=name.whole,
+                name=name,
             )
+        return self.below(current, key)
+
+    def below(self, current: Code, key: str) -> Code:
+        """Code of one key of a value."""
         if current.keys is not None and key not in current.keys:
             raise ExpressionError(f"{current.word} has no {key}{suggest(key, current.keys)}")
         ref = current.ref.down(key) if current.ref else None

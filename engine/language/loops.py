@@ -104,7 +104,7 @@ def _collect(compiler: Compiler, node: Map, scope: Scope, result: str) -> None:
         return
     text = compiler.stable(val)
     if flat is not None:
-        compiler.out.add(f"_extend({result}, {text})")
+        compiler.extend(result, text)
         return
     add = f"{result}.append({compiler.written(val, text)})"
     if not val.absent:
@@ -208,7 +208,7 @@ def scan(compiler: Compiler, node: Map, scope: Scope) -> Val:
     last = node.get("$last")
     if last is not None:
         val = compiler.node(last, scope)
-        compiler.out.add(f"_extend({result}, {val.text})")
+        compiler.extend(result, compiler.stable(val))
     if node.get("$item") is None and node.get("$flat") is None and last is None:
         for word in ("$join", "$empty"):
             if node.get(word) is not None:
@@ -283,7 +283,9 @@ def assign(
             compiler.out.add(f"_append({state.var}, {name!r}, ({keys}), {text})")
         elif path:
             text = state.kept(name, len(path), text)
-            compiler.out.add(f"_put({state.var}, {name!r}, ({keys}), {text})")
+            # to remove a key from what has none changes nothing
+            with compiler.out.indented(f"if {text} is not None or {state.var}[{name!r}]:"):
+                compiler.out.add(f"_put({state.var}, {name!r}, ({keys}), {text})")
         else:
             text = state.kept(name, 0, compiler.written(val, text))
             compiler.out.add(f"{state.var}[{name!r}] = {text}")

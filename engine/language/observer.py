@@ -97,7 +97,9 @@ class Observer(Recorder):
         var = binding.var
         kept = self.expr.keep(tree, "tree")
         if rested:
-            test = f"_left({var}, {kept})"
+            test = self._left(var, tree, kept)
+            if test is None and not self.traced:
+                return []
         else:
             unknown = self._unknown(var, tree)
             test = f"type({var}) is dict and ({unknown})"
@@ -112,10 +114,29 @@ class Observer(Recorder):
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
         return [f"if {test}:", f"    L.append({number})"]
 
+    def _left(self, var: str, tree: Tree, kept: str) -> str | None:
+        """Python code that is true when an object holds what a ``$rest`` of it cannot take."""
+        lists = [key for key, below in tree.items() if below and _has_elements(below)]
+        tests = [f"{key!r} in {var}" for key in lists]
+        if SELF not in tree:
+            tests.insert(0, f"type({var}) is not dict")
+        elif lists:
+            return f"type({var}) is dict and ({' or '.join(tests)}) and _left({var}, {kept})"
+        return (
+            f"{var} is not None and ({' or '.join(tests)}) and _left({var}, {kept})"
+            if tests
+            else None
+        )
+
     def _unknown(self, var: str, tree: Tree) -> str:
         """Python code that is true when the object holds what ``tree`` does not know."""
-        keys = self.expr.keep(frozenset(tree) - {SELF}, "keys")
-        tests = [f"not {keys}.issuperset({var})"]
+        known = frozenset(tree) - {SELF}
+        flat = frozenset(key for key in known if not tree[key])
+        if flat == known:
+            return f"not {self.expr.keep(known, 'keys')}.issuperset({var})"
+        # most objects hold flat keys only: one look is enough
+        outside = f"not {self.expr.keep(flat, 'flat')}.issuperset({var})"
+        tests = [f"not {self.expr.keep(known, 'keys')}.issuperset({var})"]
         for key, below in tree.items():
             if not below:
                 continue
@@ -131,7 +152,7 @@ class Observer(Recorder):
             else:
                 kept = self.expr.keep({key: below}, "tree")
                 tests.append(f"_more({var}, {key!r}, {kept})")
-        return " or ".join(tests)
+        return f"{outside} and ({' or '.join(tests)})"
 
     def rest_lines(self, name: Name, target: str, scope: Scope, pos: Pos) -> None:
         """``$rest``: what nothing reads of an object goes to ``native.<word>`` of ``target``."""
@@ -184,3 +205,8 @@ class Observer(Recorder):
             self.depth += 1
             yield
             self.depth -= 1
+
+
+def _has_elements(tree: Tree) -> bool:
+    """Whether something is known of the elements of a list."""
+    return ELEMENT in tree or any(below and _has_elements(below) for below in tree.values())

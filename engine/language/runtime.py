@@ -207,7 +207,33 @@ def left(value: Any, tree: Tree) -> list[tuple[str, ...]]:
 
 def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
     """Whether there is something below one key that ``tree`` does not know."""
-    return bool(unread({key: value.get(key)}, tree))
+    each, below = value.get(key), tree[key]
+    return each is not None and bool(below) and _beyond(each, below or {})
+
+
+def _beyond(value: Any, tree: Tree) -> bool:
+    """Whether :func:`unread` finds anything in what is at a known key."""
+    if not _looked_into(value, tree):
+        return True
+    if type(value) is dict:
+        return tree.keys() != {ELEMENT} and _any_unread(value, tree)
+    inner = tree.get(ELEMENT) if type(value) is list else None
+    return bool(inner) and any(_any_unread(each, inner or {}) for each in value)
+
+
+def _any_unread(value: Any, tree: Tree) -> bool:
+    """Whether :func:`unread` finds anything."""
+    if type(value) is not dict:
+        return value is not None and SELF not in tree
+    for key, each in value.items():
+        if each is None:
+            continue
+        if key not in tree:
+            return True
+        below = tree[key]
+        if below and _beyond(each, below):
+            return True
+    return False
 
 
 def native(
@@ -342,7 +368,7 @@ def joined(
         if (
             type(before) is not dict
             or type(item) is not dict
-            or any(before.get(key) != item.get(key) for key in same)
+            or _different(before, item, same)
             or (strict and _differ(before, item, same, concat))
             or (when is not None and not when(before, item))
         ):
@@ -373,6 +399,13 @@ def joined(
             moved(item, merged)
         result[-1] = merged
     return result
+
+
+def _different(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if one.get(key) != other.get(key):
+            return True
+    return False
 
 
 def _differ(
