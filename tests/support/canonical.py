@@ -19,7 +19,7 @@ def _schemas() -> dict[str, dict[str, Any]]:
 
 
 def problems(name: str, document: dict[str, Any]) -> list[str]:
-    """What breaks the schema of that name, as `path: reason`; usage counts must fit together, too."""
+    """What breaks the schema of that name, as `path: reason`; usage counts must add up, too."""
     validator = Validator(_schemas()[name], ignore_none_values=False)
     validator.validate(document)
     found = list(_told(validator.errors, ""))

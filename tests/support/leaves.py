@@ -11,7 +11,13 @@ from engine.translation.losses import Loss
 # Objects whose keys are the client's own words.
 _OPAQUE = frozenset({"arguments", "input", "input_schema", "parameters", "schema", "metadata"})
 _REPLACED = re.compile(r'\b(id|tool_call_id|tool_use_id) = "(?![A-Za-z0-9_-]{1,40}"$)')
-_SAME = {"max_tokens": "max_completion_tokens", "function_call": "tool_choice", "functions": "tools"}
+# A word that only says what stands beside it: lost with it.
+_WORD = re.compile(r"\.(type|role)$")
+_SAME: dict[str, str] = {
+    "max_tokens": "max_completion_tokens",
+    "function_call": "tool_choice",
+    "functions": "tools",
+}
 
 
 def missing(
@@ -26,7 +32,7 @@ def missing(
             kept[leaf] -= 1
         elif _REPLACED.search(" = ".join(leaf)):
             continue  # an id that a service refuses, replaced in call and result alike
-        elif not any(_meet(leaf[0], path) for path in lost):
+        elif not any(_meet(_WORD.sub("", leaf[0]), path) for path in lost):
             found.append(" = ".join(leaf))
     return found
 
@@ -65,7 +71,7 @@ def _alike(format: str, value: Any, opaque: bool = False) -> Any:
         alike = _alike(format, each, inside)
         if alike is None or (not inside and alike in ({}, [], "")):
             continue
-        made[name if opaque or format != "openai-chat" else _SAME.get(name, name)] = alike
+        made[_SAME.get(name, name) if not opaque and format == "openai-chat" else name] = alike
     return made
 
 
@@ -77,8 +83,13 @@ def _parsed(format: str, value: dict[str, Any]) -> dict[str, Any]:
             changed[key] = _SPELT[key](text)
     if format == "openai-chat" and value.get("tool_choice") == "any":
         changed["tool_choice"] = "required"  # one server's word for it
+    if "prompt_cache_breakpoint" in value:
+        changed["cache_control"] = None  # the same mark in another dialect
     if format == "claude" and "output_format" in value:
-        changed["output_config"] = {**value.get("output_config", {}), "format": value["output_format"]}
+        changed["output_config"] = {
+            **value.get("output_config", {}),
+            "format": value["output_format"],
+        }
         changed["output_format"] = None  # its name while it was a beta
     if format == "claude" and isinstance(value.get("messages"), list):
         changed["messages"] = _merged(value["messages"])

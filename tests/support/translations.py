@@ -7,7 +7,7 @@ A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the event
     headers   of the client, or of the upstream's error
     options   of the route
     provider  who is asked, by the format it speaks; default: the format's own
-    model     its name there, by that format; default: MODELS, or the client's when the format is its own
+    model     its name there, by that format; default: MODELS, or the client's in its own format
     clients   of an answer: keys over the request that the client sent, by its format
     status    of an error
 
@@ -27,14 +27,19 @@ from engine.translation.jsontext import loads
 from engine.translation.losses import Loss
 from engine.translation.plan import Plan
 from engine.translation.streams import Stream
-from engine.translation.translator import Translator
+from engine.translation.translator import Translated, Translator
 
 CASES = Path(__file__).parents[1] / "cases"
 PROVIDERS = CASES / "providers"
 KINDS = ("request", "response", "stream", "error")
 NOW = 1_795_305_600
 
-MODELS = {"openai-chat": "acme-large-1", "claude": "claude-sonnet-5-5"}
+MODELS = {
+    "openai-chat": "acme-large-1",
+    "openai-responses": "acme-large-1",
+    "claude": "claude-sonnet-5-5",
+    "gemini": "gemini-3.8-flash",
+}
 """What a request of another format is sent to, when its case does not say."""
 
 CLIENTS: dict[str, dict[str, Any]] = {
@@ -48,6 +53,8 @@ CLIENTS: dict[str, dict[str, Any]] = {
         "max_tokens": 1000,
         "messages": [{"role": "user", "content": "Hello"}],
     },
+    "openai-responses": {"model": "assistant", "input": "Hello"},
+    "gemini": {"model": "assistant", "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
 }
 """What a client of the format asked, when the case of an answer does not say."""
 
@@ -142,7 +149,7 @@ def stream_text(output: bytes, losses: list[Loss]) -> str:
     return output.decode() + "".join(f": lost {line}\n" for line in _lines(losses))
 
 
-def _request(case: OwnCase, target: str, by: Translator) -> Any:
+def _request(case: OwnCase, target: str, by: Translator) -> Translated:
     own = None if case.format == target else MODELS[target]
     return by.request(
         case.body,
@@ -161,9 +168,7 @@ def _request_text(case: OwnCase, target: str, by: Translator) -> str:
     except Rejected as error:
         return _json({"status": error.status, "path": error.path, "rejected": error.reason})
     losses = _lines(made.losses)
-    return _json(
-        {"path": made.path, "headers": made.headers, "body": made.body, "losses": losses}
-    )
+    return _json({"path": made.path, "headers": made.headers, "body": made.body, "losses": losses})
 
 
 def _response_text(case: OwnCase, target: str, by: Translator) -> str:

@@ -20,8 +20,8 @@ from tests.support.recordings import ROOT
 from tests.support.translations import translator
 
 FOLDER = Path(os.environ.get("AI_PROXY_FORMATS", ROOT.parent / "shared" / "formats")) / "examples"
-NAMES = {"openai-chat": "chat", "claude": "claude", "openai-responses": "responses", "gemini": "gemini"}
-FORMATS = [format for format in NAMES if format in translator().formats]
+NAMES = {"openai-chat": "chat", "claude": "claude"}
+FORMATS = list(NAMES)
 PAIRS = [(source, target) for source in FORMATS for target in FORMATS]
 
 pytestmark = pytest.mark.skipif(
@@ -220,7 +220,8 @@ def _texts(events: list[dict[str, Any]]) -> list[str]:
 def test_a_refusal_tells_a_chat_client_why() -> None:
     refused = json.loads((FOLDER / "claude.refusal.json").read_bytes())
     client = _document("openai-chat", ".request.json")
-    [choice] = translator().response(refused, "claude", "openai-chat", request=client).body["choices"]
+    answer = translator().response(refused, "claude", "openai-chat", request=client)
+    [choice] = answer.body["choices"]
     assert choice["finish_reason"] == "content_filter"
     assert choice["message"]["refusal"] == refused["stop_details"]["explanation"]
     assert choice["message"]["content"] is None

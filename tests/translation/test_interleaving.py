@@ -25,7 +25,7 @@ def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
 
 @st.composite
 def _mixed(draw: st.DrawFn) -> tuple[list[Call], list[bytes]]:
-    """Calls, and the events that bring them: each call's fragments in order, mixed with the others'."""
+    """Calls, and the events that bring them: fragments of a call in order, mixed with others."""
     calls = [
         (f"call_{number}", f"tool_{number}", draw(_arguments))
         for number in range(draw(st.integers(1, 4)))
@@ -37,7 +37,8 @@ def _mixed(draw: st.DrawFn) -> tuple[list[Call], list[bytes]]:
         pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         head = {"id": id, "type": "function", "function": {"name": name, "arguments": pieces[0]}}
         rest = [{"function": {"arguments": piece}} for piece in pieces[1:]]
-        queues.append([{"index": number, **each} for each in (head, *rest)])
+        fragments: list[dict[str, Any]] = [head, *rest]
+        queues.append([{"index": number, **each} for each in fragments])
     events = [_chunk({"role": "assistant", "content": ""})]
     opened = 0
     while any(queues):

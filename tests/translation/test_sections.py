@@ -1,8 +1,8 @@
 """Every section of the tables has its rules in every format, and a case that shows it.
 
-The tables say, section by section, how the wire formats convert into each other. A rule is marked with
-its section in a comment, `# § request 12`; what a format deliberately leaves out has a line in
-docs/fidelity-notes.md that begins `- <format> request 12:`.
+The tables say, section by section, how the wire formats convert into each other. A rule is marked
+with its section in a comment, `# § request 12`; what a format deliberately leaves out has a line
+in docs/fidelity-notes.md that begins `- <format> request 12:`.
 """
 
 import re

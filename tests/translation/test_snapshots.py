@@ -1,4 +1,7 @@
-"""What every case becomes in every format, as files that people review; see docs/reviewing-translations.md."""
+"""What every case becomes in every format, as files that people review.
+
+See docs/reviewing-translations.md.
+"""
 
 from pathlib import Path
 

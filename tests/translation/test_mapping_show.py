@@ -1,0 +1,105 @@
+"""`ai-proxy mapping show` and `ai-proxy providers`: what people see of the data."""
+
+import ast
+import json
+from functools import cache
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from engine.cli import main
+from engine.resources import shipped
+from engine.translation.translator import Translator
+from tests.support.translations import translator
+
+FORMATS = sorted(translator().formats)
+KINDS = ("request", "response", "stream", "error")
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command loads all mappings anew; here one load serves for all of them."""
+    loaded = _loaded()
+    monkeypatch.setattr(Translator, "load", lambda: loaded)
+
+
+@cache
+def _loaded() -> Translator:
+    return Translator.load()
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_mapping_is_shown_with_its_fragments_in_place(format: str, kind: str) -> None:
+    result = _run("mapping", "show", f"{format}/{kind}")
+    assert result.exit_code == 0
+    shown = yaml.safe_load(result.stdout)
+    assert {"read", "write"} <= set(shown) <= {"read", "write", "plan"}
+    source = yaml.safe_load((shipped("mappings") / format / f"{kind}.yaml").read_text())
+    # a fragment that uses itself cannot be put in place; what else is used stands there
+    assert _uses(shown) < _uses(source) or not _uses(source)
+
+
+def _uses(value: object) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$use"]} if isinstance(value.get("$use"), str) else set()
+        return own.union(*(_uses(each) for each in value.values()))
+    if isinstance(value, list):
+        return set().union(*(_uses(each) for each in value))
+    return set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_generated_python_of_a_mapping_is_shown(format: str, kind: str) -> None:
+    result = _run("mapping", "show", "--python", f"{format}/{kind}")
+    assert result.exit_code == 0
+    tree = ast.parse(result.stdout)
+    assert [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    heads = [line for line in result.stdout.splitlines() if line.startswith("#")]
+    assert any(f"{format}/{kind}.read" in head for head in heads)
+    assert any(f"{format}/{kind}.write" in head for head in heads)
+
+
+@pytest.mark.parametrize("name", ["claud/request", "claude/requst", "claude", ""])
+def test_an_unknown_mapping_is_a_usage_error_that_says_what_there_is(name: str) -> None:
+    result = _run("mapping", "show", name)
+    assert result.exit_code == 2
+    assert "FORMAT/KIND" in result.stderr
+    assert all(word in result.stderr for word in (*FORMATS, *KINDS))
+
+
+def test_the_list_of_providers_names_each_with_its_format_and_key() -> None:
+    result = _run("providers", "list")
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["claude", "claude", "ANTHROPIC_API_KEY"] in rows
+    assert ["demo", "openai-chat"] in rows
+    names = [row[0] for row in rows]
+    assert sorted(names) == sorted(path.stem for path in shipped("providers").glob("*.yaml"))
+
+
+def test_the_list_of_providers_is_data_on_demand() -> None:
+    result = _run("providers", "list", "--json")
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    openai = {"name": "openai", "format": "openai-chat", "key-env": "OPENAI_API_KEY"}
+    assert rows["openai"] == openai
+
+
+def test_a_provider_is_shown_as_its_file() -> None:
+    result = _run("providers", "show", "openai-compatible")
+    assert result.exit_code == 0
+    assert result.stdout == (shipped("providers") / "openai-compatible.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["opnai", "../providers/openai", ""])
+def test_an_unknown_provider_is_a_usage_error(name: str) -> None:
+    result = _run("providers", "show", name)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "ai-proxy providers list" in result.stderr
