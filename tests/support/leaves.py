@@ -71,7 +71,8 @@ def _alike(format: str, value: Any, opaque: bool = False) -> Any:
         alike = _alike(format, each, inside)
         if alike is None or (not inside and alike in ({}, [], "")):
             continue
-        made[_SAME.get(name, name) if not opaque and format == "openai-chat" else name] = alike
+        own_name = _SAME.get(str(name)) if format == "openai-chat" and not opaque else None
+        made[own_name or name] = alike
     return made
 
 

@@ -11,9 +11,9 @@ from engine.translation.jsontext import JsonError, loads
 from engine.translation.plan import Plan
 from tests.support import recordings
 from tests.support.canonical import problems, usage_problems
-from tests.support.translations import OwnCase, own_cases, plan, translator
+from tests.support.translations import OwnCase, formats, own_cases, plan, translator
 
-FORMATS = sorted(translator().formats)
+FORMATS = formats()
 
 
 def _ids(cases: tuple[OwnCase, ...]) -> list[Any]:
@@ -56,11 +56,11 @@ def _check_events(events: list[dict[str, Any]]) -> None:
     assert kinds.count("start") <= 1 and "start" not in kinds[1:]
     assert sum(kind in ("end", "error") for kind in kinds) <= 1
     assert not [kind for kind in kinds[:-1] if kind in ("end", "error")]
-    choices = [event["choice"] for event in events if event["type"] == "stop"]
+    choices = [event.get("choice", 0) for event in events if event["type"] == "stop"]
     assert len(choices) == len(set(choices)), "a choice stops twice"
     open_parts: set[Any] = set()
     for event in events:
-        key = (event["choice"], event.get("part"))
+        key = (event.get("choice", 0), event.get("part"))
         match event["type"]:
             case "part_start":
                 assert key not in open_parts

@@ -72,7 +72,8 @@ def test_the_model_of_the_upstream_can_be_named() -> None:
 
 
 def test_a_provider_brings_its_own_ways() -> None:
-    plain = {**CHAT, "messages": [{"role": "developer", "content": "Be brief."}, *CHAT["messages"]]}
+    user = {"role": "user", "content": "Hi"}
+    plain = {**CHAT, "messages": [{"role": "developer", "content": "Be brief."}, user]}
     to = ("--from", "openai-chat", "--to", "openai-chat", "--provider", "openai-compatible")
     body = json.loads(_run(*to, given=plain).stdout)
     assert [message["role"] for message in body["messages"]] == ["system", "user"]

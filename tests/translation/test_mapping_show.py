@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from engine.cli import main
 from engine.resources import shipped
 from engine.translation.translator import Translator
-from tests.support.translations import translator
+from tests.support.translations import formats
 
-FORMATS = sorted(translator().formats)
+FORMATS = formats()
 KINDS = ("request", "response", "stream", "error")
 
 

@@ -8,9 +8,9 @@ import pytest
 from engine.errors import Rejected
 from tests.support import recordings
 from tests.support.leaves import missing
-from tests.support.translations import OwnCase, own_cases, translator
+from tests.support.translations import OwnCase, formats, own_cases, translator
 
-FORMATS = sorted(translator().formats)
+FORMATS = formats()
 
 CHANGED = {
     "request/claude/output-format-of-the-beta": "told under its present name",
