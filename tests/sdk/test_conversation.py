@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.cases import sdk, sdk_answer, sdk_reply
-from tests.support.clients import CLIENTS, Client
+from tests.support.clients import CLIENTS, OPENAI, Client, of_chunks, openai_client
 from tests.support.gateway import Gateway
 from tests.support.upstream import Upstream
 from tests.support.valid import valid_request
@@ -86,15 +86,35 @@ def asked(format: str, body: dict[str, Any]) -> dict[str, Any]:
     return {**found, "text": text["text"], "stream": body.get("stream", False)}
 
 
-@clients
-@streamed
-def test_interleaved_calls_reach_the_sdk_unmixed(
-    client: Client, streamed: bool, gateway: Gateway, upstream: Upstream
+@pytest.mark.parametrize("name", ["anthropic", "anthropic-async"])
+def test_interleaved_calls_reach_a_client_that_takes_one_part_at_a_time(
+    name: str, gateway: Gateway, upstream: Upstream
 ) -> None:
-    name = "interleaved" if streamed else "answer"
-    upstream.answers(sdk_answer("openai-chat", name, streamed))
-    answer = client.ask(gateway.url, question(client, "openai-chat"), streamed)
+    client = CLIENTS[name]
+    upstream.answers(sdk_answer("openai-chat", "interleaved", True))
+    answer = client.ask(gateway.url, question(client, "openai-chat"), stream=True)
     assert client.reply(answer) == sdk_reply("answer")
+
+
+@clients
+def test_a_second_answer_in_the_stream_does_not_mix_with_the_first(
+    client: Client, gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers(sdk_answer("openai-chat", "two-choices", True))
+    answer = client.ask(gateway.url, question(client, "openai-chat"), stream=True)
+    assert client.reply(answer) == sdk_reply("answer")
+
+
+def test_interleaved_calls_reach_a_client_of_the_same_format_as_they_came(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    # Read plainly: the SDK's stream helper cannot take interleaved calls, from OpenAI neither.
+    upstream.answers(sdk_answer("openai-chat", "interleaved", True))
+    body = question(OPENAI, "openai-chat")
+    options: Any = {"stream": True, "stream_options": {"include_usage": True}}
+    with openai_client(gateway.url) as client:
+        chunks = client.chat.completions.create(**body, **options)
+        assert of_chunks(chunks) == sdk_reply("answer")
 
 
 @clients
@@ -110,17 +130,14 @@ def test_where_the_stream_is_cut_makes_no_difference(
 
 @clients
 @targets
-@streamed
-def test_the_sdk_finds_a_request_id_that_the_upstream_got_too(
-    client: Client, target: str, streamed: bool, gateway: Gateway, upstream: Upstream
+def test_the_sdk_finds_a_request_id_that_the_upstream_and_the_log_got_too(
+    client: Client, target: str, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(sdk_answer(target, "answer", streamed))
-    answer = client.ask(gateway.url, question(client, target), streamed)
-    sent = upstream.received[0].headers["x-request-id"]
-    # The openai SDK keeps the id of whole answers only.
-    if not streamed or client.format == "claude":
-        assert answer._request_id == sent
-    assert sent in gateway.log
+    upstream.answers(sdk_answer(target, "answer", False))
+    answer = client.ask(gateway.url, question(client, target), stream=False)
+    (sent,) = upstream.received
+    assert answer._request_id == sent.headers["x-request-id"]
+    assert gateway.logged(answer._request_id)
 
 
 @clients

@@ -165,21 +165,23 @@ def test_an_unknown_model_is_not_found_and_named(
 
 @clients
 @streamed
-def test_a_result_without_its_call_is_a_bad_request_that_names_the_id(
+def test_a_result_without_its_call_is_a_bad_request_that_names_the_field(
     client: Client, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
     # In the same format bytes pass through, and the upstream is the judge.
     target = "claude" if client.format == "openai-chat" else "openai-chat"
     upstream.answers(sdk_answer(target, "final", streamed))
     result: dict[str, Any] = {"role": "tool", "tool_call_id": "call_lost", "content": "18:42"}
+    field = "messages[2].tool_call_id"
     if client.format == "claude":
         block = {"type": "tool_result", "tool_use_id": "call_lost", "content": "18:42"}
         result = {"role": "user", "content": [block]}
+        field = "messages[1].content[0].tool_use_id"
     body = question(client, f"rail-{target}")
     body["messages"].append(result)
     error = fails(client, gateway.url, body, streamed)
     assert isinstance(error, openai.BadRequestError | anthropic.BadRequestError)
-    assert "call_lost" in error.message
+    assert field in error.message
     assert upstream.received == []
 
 
@@ -193,6 +195,14 @@ def test_a_failure_in_mid_stream_raises(
     error = fails(client, gateway.url, question(client, spare(target)), streamed=True)
     if name == "broken":
         assert "No engine is free at the moment." in error.message
+
+
+@clients
+def test_a_stream_that_says_it_is_over_without_any_finish_raises(
+    client: Client, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    upstream.answers(sdk_answer("openai-chat", "unfinished", streamed=True))
+    fails(client, gateway.url, question(client, spare("openai-chat")), streamed=True)
 
 
 @clients

