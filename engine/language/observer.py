@@ -112,7 +112,9 @@ class Observer(Recorder):
             return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
         if self.static:
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
-        return [f"if {test}:", f"    L.append({number})"]
+        # nulls do not count, and only the slow way can tell
+        sure = test if rested else f"({test}) and _unread({var}, {kept})"
+        return [f"if {sure}:", f"    L.append({number})"]
 
     def _left(self, var: str, tree: Tree, kept: str) -> str | None:
         """Python code that is true when an object holds what a ``$rest`` of it cannot take."""

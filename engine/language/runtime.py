@@ -515,6 +515,7 @@ HELPERS: dict[str, Any] = {
     "_release": release,
     "_more": more,
     "_left": left,
+    "_unread": unread,
     "_native": native,
     "_extend": extend,
     "_row": row,
