@@ -56,7 +56,8 @@ class Faults:
     ) -> dict[str, Any]:
         """The canonical error of an upstream's error answer."""
         said = {key.lower(): value for key, value in (headers or {}).items()}
-        ctx = self._plan(upstream).ctx(upstream, upstream.vendor, status=status, headers=said)
+        ctx = self._plan(upstream).ctx(upstream, upstream.vendor)
+        ctx["status"], ctx["headers"] = status, said
         error: dict[str, Any] = {}
         try:
             found, _ = upstream.read["error"].run(body, {}, {}, ctx)

@@ -7,7 +7,6 @@ body alone. Mappings see ``plan.data`` as ``plan``, the body as ``client``, the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +31,9 @@ class Ctx(dict[str, Any]):
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
-    """The decisions of one request. ``model`` is the upstream's name, ``client_model`` the client's."""
+    """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model`` the client's."""
 
     source: str
     target: str
@@ -48,7 +47,7 @@ class Plan:
     now: int
     data: dict[str, Any] = field(default_factory=dict)
 
-    def ctx(self, side: Format, vendor: str, **more: Any) -> Ctx:
+    def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's signatures."""
         ctx = Ctx(
             model=self.model,
@@ -66,38 +65,25 @@ class Plan:
             client_format=self.source,
             upstream_format=self.target,
         )
-        ctx.update(more)
         ctx.body = self.body
         return ctx
 
 
-Canonical = Callable[[], dict[str, Any]]
-
-
-def plan_data(
-    client: Format, upstream: Format, body: dict[str, Any], ctx: Ctx, canonical: Canonical
-) -> dict[str, Any]:
-    """The plan's two halves merged: what the client's format reads, what the upstream's format decides."""
-    data: dict[str, Any] = {}
-    if client.plan_read is not None:
-        data |= _half(client.plan_read, body, body, data, ctx)
-    if upstream.plan_write is not None:
-        data |= _half(upstream.plan_write, canonical(), body, data, ctx)
-    names = data.get("names")
-    if isinstance(names, dict):
-        data["names_back"] = {alias: name for name, alias in names.items()}
-    return data
-
-
-def _half(
-    section: Section, document: Any, body: dict[str, Any], data: dict[str, Any], ctx: Ctx
-) -> dict[str, Any]:
+def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None:
+    """Add to the plan what its half in a mapping finds in a request, the client's own or the canonical one."""
+    if section is None or type(document) is not dict:
+        return
     try:
-        result, _ = section.run(document, body, data, ctx)
+        found, _ = section.run(document, plan.body, plan.data, ctx)
     except Refusal:
         # the request itself says what is wrong with it; a plan is best effort
-        return {}
-    return result if isinstance(result, dict) else {}
+        return
+    if not isinstance(found, dict):
+        return
+    plan.data.update(found)
+    names = found.get("names")
+    if isinstance(names, dict):
+        plan.data["names_back"] = {alias: name for name, alias in names.items()}
 
 
 def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool) -> Rejected:

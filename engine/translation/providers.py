@@ -39,7 +39,10 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider file. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call (demo)."""
+    """One provider file. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call (demo).
+
+    ``facts``: what mappings see as ``ctx.provider``.
+    """
 
     name: str
     format: str
@@ -54,11 +57,12 @@ class Provider:
     quirks: dict[str, Any] = field(default_factory=dict)
     limits: list[dict[str, Any]] = field(default_factory=list)
     demo: bool = False
+    facts: dict[str, Any] = field(init=False)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What mappings see as ``ctx.provider``."""
-        return {"name": self.name, "demo": self.demo, **self.quirks}
+    def __post_init__(self) -> None:
+        # what mappings see as ctx.provider
+        facts = {"name": self.name, "demo": self.demo, **self.quirks}
+        object.__setattr__(self, "facts", facts)
 
 
 def load(folders: Iterable[Path], formats: Iterable[str]) -> dict[str, Provider]:

@@ -23,15 +23,18 @@ from engine.translation.formats import load as load_formats
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.formats import Format
 from engine.translation.losses import Loss, Origins, Run, explained, told
-from engine.translation.plan import Ctx, Plan, plan_data, rejected
+from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.providers import Provider
 from engine.translation.providers import load as load_providers
 from engine.translation.streams import Encoder, Stream
 
 Body = dict[str, Any]
 
+# Models whose limits are remembered: names come from clients.
+_ROWS = 1024
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class _Half:
     """One section applied to one document: everything needed to run it again, traced."""
 
@@ -105,6 +108,7 @@ class Translator:
         self.formats = known
         self.providers = who
         self._now = now
+        self._rows: dict[tuple[str, str, str | None], Body] = {}
         self._faults = Faults(known, kinds, now)
 
     @classmethod
@@ -152,7 +156,7 @@ class Translator:
             raise Rejected("the body must be a JSON object")
         plan, reading = self._planned(client, upstream, who, body, model, stream, options, headers)
         canonical, lost = self._run(reading, None)
-        writing = self._writing(client, upstream, plan, canonical, body)
+        writing = self._writing(client, upstream, plan, canonical)
         out, lost_too = self._run(writing, reading)
         if type(out) is not dict:
             raise Rejected("there is nothing to send")
@@ -193,33 +197,28 @@ class Translator:
         )
         said = {key.lower(): value for key, value in (headers or {}).items()}
         own_version = said.get(client.api_versions.header or "") or client.api_versions.default
-        ctx = plan.ctx(client, client.vendor, api_version=own_version, headers=said)
-        reading = _Half(client.read["request"], body, body, plan.data, ctx)
-        write_ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
-        write_ctx["limits"] = self._limits(upstream, who, plan.model)
+        ctx = plan.ctx(client, client.vendor)
+        ctx["api_version"], ctx["headers"] = own_version, said
+        decide(plan, client.plan_read, body, ctx)
+        return plan, _Half(client.read["request"], body, body, plan.data, ctx)
 
-        def canonical() -> Body:
-            try:
-                result, _ = reading.run()
-            except Refusal:
-                # reading the request itself says what is wrong with it; an answer may come without one
-                return {}
-            return result if isinstance(result, dict) else {}
-
-        plan.data.update(plan_data(client, upstream, body, write_ctx, canonical))
-        return plan, reading
-
-    def _writing(
-        self, client: Format, upstream: Format, plan: Plan, canonical: Any, body: Body
-    ) -> _Half:
+    def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> _Half:
+        """The half that writes the request, with what the plan takes from the canonical one."""
         who = plan.provider
         ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
         ctx["limits"] = self._limits(upstream, who, plan.model)
-        return _Half(upstream.write["request"], canonical, body, plan.data, ctx)
+        decide(plan, upstream.plan_write, canonical, ctx)
+        return _Half(upstream.write["request"], canonical, plan.body, plan.data, ctx)
 
     def _limits(self, side: Format, who: Provider | None, model: str | None) -> Body:
-        limits = side.limits.over(who.limits) if who and who.limits else side.limits
-        return limits.row(model)
+        key = (side.name, who.name if who else "", model)
+        row = self._rows.get(key)
+        if row is None:
+            if len(self._rows) >= _ROWS:
+                self._rows.clear()
+            limits = side.limits.over(who.limits) if who and who.limits else side.limits
+            row = self._rows[key] = limits.row(model)
+        return row
 
     def _run(self, half: _Half, reading: _Half | None) -> tuple[Any, bool]:
         """Run a section; a refusal is told with the client's path, found by running once more, traced."""
@@ -282,7 +281,13 @@ class Translator:
     ) -> Plan:
         who, _ = self._target(upstream.name, provider)
         body = request if isinstance(request, dict) else {}
-        plan, _ = self._planned(client, upstream, who, body, None, None, None, None)
+        plan, reading = self._planned(client, upstream, who, body, None, None, None, None)
+        try:
+            canonical, _ = reading.run()
+        except Refusal:
+            # an answer may come without a request that could be sent
+            canonical = {}
+        self._writing(client, upstream, plan, canonical)
         return plan
 
     def stream(
