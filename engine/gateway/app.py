@@ -114,9 +114,8 @@ class Gateway:
                     await self._serve(match, headers, exchange, replies, snapshot)
         except ClientGone:
             context.status, context.error = CLIENT_CLOSED, "gone"
-        except (
-            Exception
-        ):  # the outermost guard: a defect is logged here and never shown to a client
+        except Exception:
+            # The outermost guard: a defect is logged here and never shown to a client.
             log.exception("defect", extra={"fields": {"id": context.id}})
             context.error = "internal"
             if not exchange.committed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,8 @@ class Classes:
         return Verdict("next")
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Classes:
-        """The rules of a file, by default the shipped one. Raises ConfigError."""
-        path = path or Path(__file__).with_name("error-classes.yaml")
+    def load(cls, path: Path) -> Classes:
+        """The rules of a file. Raises ConfigError."""
         try:
             tree = source.read(path, path.name)
         except MappingError as error:
@@ -118,6 +118,12 @@ class Classes:
         if problems:
             raise ConfigError(problems)
         return cls([rule for rule in rules if rule is not None])
+
+
+@cache
+def shipped() -> Classes:
+    """The rules that come with the package, read once."""
+    return Classes.load(Path(__file__).with_name("error-classes.yaml"))
 
 
 def _rule(node: Node, problems: list[str]) -> _Rule | None:

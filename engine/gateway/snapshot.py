@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.gateway import credentials
+from engine.gateway import credentials, failures
 from engine.gateway.auth import Keyring
 from engine.gateway.credentials import Credential
 from engine.gateway.demo import DemoTransport
@@ -82,7 +82,7 @@ def build(
         keyring=Keyring(settings.api_keys),
         router=Router(usable, settings.force_model_prefix, settings.fallbacks),
         ingress=Ingress(translator.formats),
-        classes=Classes.load(),
+        classes=failures.shipped(),
         transports=transports or Transports(),
         demo=DemoTransport(translator),
         built=int(time.time()),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
-from engine.gateway.failures import Classes, Failure, Verdict
+from engine.gateway.failures import Classes, Failure, Verdict, shipped
 from engine.translation.faults import ErrorAnswer
 
-CLASSES = Classes.load()
+CLASSES = shipped()
 
 
 def failure(cause: str, kind: str, status: int, text: str = "") -> Failure:
