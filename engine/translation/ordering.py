@@ -18,7 +18,9 @@ Event = dict[str, Any]
 MAX_BYTES = 16 * 1024 * 1024
 """What is kept at most, in bytes, unless told otherwise."""
 
-_DELTAS = frozenset({"text", "thinking", "refusal", "args", "signature", "citation"})
+_TEXTS = frozenset({"text", "thinking", "refusal", "args"})
+_DELTAS = _TEXTS | {"signature", "citation"}
+_OF_PARTS = _DELTAS | {"part_start", "part_end"}
 _REOPENABLE = frozenset({"text", "thinking", "refusal"})
 
 # What small objects cost in memory, roughly: the bound holds for many small things, too.
@@ -34,11 +36,23 @@ class OrderingError(UpstreamError):
     """
 
 
+def _checked(event: Event) -> str:
+    """The type of an event. What an upstream left out or garbled is an OrderingError, not a surprise further on."""
+    kind: str = event["type"]
+    if kind in _OF_PARTS:
+        if type(event.get("part")) not in (int, str):
+            raise OrderingError(f"the upstream sent {kind} and did not say for which part")
+        if kind in _TEXTS and type(event.get("delta")) is not str:
+            raise OrderingError(f"the upstream sent {kind} that is no text")
+    return kind
+
+
 class Passthrough:
     """The stage for writers whose clients take interleaved parts: events as they are."""
 
     def push(self, event: Event) -> list[Event]:
-        """The event itself."""
+        """The event itself. Raises OrderingError."""
+        _checked(event)
         return [event]
 
 
@@ -56,7 +70,7 @@ class Ordering:
 
     def push(self, event: Event) -> list[Event]:
         """The events that can go out now. Raises OrderingError."""
-        kind = event["type"]
+        kind = _checked(event)
         if kind in _DELTAS:
             return self._delta(event, kind)
         if kind == "part_end":

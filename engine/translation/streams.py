@@ -21,6 +21,7 @@ from engine.translation.plan import Plan
 Event = dict[str, Any]
 
 EARLY_END = "the upstream's stream ended early"
+UNUSABLE = "the upstream's stream cannot be used"
 
 
 class Encoder:
@@ -169,7 +170,7 @@ class Stream:
                     continue
                 events = self._half.step(event, self._state, self._losses, *self._roots)
             except Refusal as refusal:
-                message = f"the upstream's stream cannot be used: {refusal.reason}"
+                message = f"{UNUSABLE}: {refusal.reason}"
                 out.append(self.fail("upstream", message))
                 break
             out.append(self._events(events))
@@ -209,12 +210,14 @@ class Stream:
         for event in events:
             self._noted(event)
             try:
-                ordered = self._order.push(event)
+                for each in self._order.push(event):
+                    out.append(self._encoder.write(each))
             except UpstreamError as error:
                 out.append(self.fail(error.kind, error.message))
                 break
-            for each in ordered:
-                out.append(self._encoder.write(each))
+            except Refusal as refusal:
+                out.append(self.fail("upstream", f"{UNUSABLE}: {refusal.reason}"))
+                break
             if self.done:
                 break
         return b"".join(out)

@@ -490,3 +490,21 @@ def test_every_part_comes_out_whole_in_order_and_never_inside_another(stream: li
         calls = [e for e in sent if e.get("kind") == "call"]
         assert len([e for e in got if e.get("kind") == "call"]) == len(calls)
         assert [e for e in got if "part" not in e] == [e for e in sent if "part" not in e]
+
+
+@pytest.mark.parametrize("stage", [Ordering, Passthrough])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "text", "choice": 0, "delta": "a"},
+        {"type": "part_start", "choice": 0, "part": [1], "kind": "text"},
+        {"type": "part_end", "choice": 0, "part": None},
+        {"type": "args", "choice": 0, "part": 0},
+        {"type": "thinking", "choice": 0, "part": 0, "delta": 5},
+    ],
+)
+def test_an_event_without_its_part_or_text_is_the_upstreams_error(
+    stage: type[Ordering | Passthrough], event: dict[str, Any]
+) -> None:
+    with pytest.raises(OrderingError):
+        stage().push(event)
