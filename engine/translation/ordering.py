@@ -37,8 +37,10 @@ class OrderingError(UpstreamError):
 
 
 def _checked(event: Event) -> str:
-    """The type of an event. What an upstream left out or garbled is an OrderingError, not a surprise further on."""
+    """The type of an event; what an upstream left out or garbled is an OrderingError."""
     kind: str = event["type"]
+    if type(event.get("choice", 0)) is not int:
+        raise OrderingError("the upstream numbers its choices with what is no number")
     if kind in _OF_PARTS:
         if type(event.get("part")) not in (int, str):
             raise OrderingError(f"the upstream sent {kind} and did not say for which part")

@@ -499,6 +499,7 @@ def test_every_part_comes_out_whole_in_order_and_never_inside_another(stream: li
         {"type": "text", "choice": 0, "delta": "a"},
         {"type": "part_start", "choice": 0, "part": [1], "kind": "text"},
         {"type": "part_end", "choice": 0, "part": None},
+        {"type": "text", "choice": "one", "part": 0, "delta": "a"},
         {"type": "args", "choice": 0, "part": 0},
         {"type": "thinking", "choice": 0, "part": 0, "delta": 5},
     ],
