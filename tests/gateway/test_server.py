@@ -105,9 +105,9 @@ def test_a_stop_lets_requests_under_way_finish(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "engine", "serve", "--config", str(config)]
     process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
+    drained = threading.Thread(target=process.stderr.read, daemon=True)
     try:
         url = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
-        drained = threading.Thread(target=process.stderr.read, daemon=True)
         drained.start()
         received = ""
         with httpx.Client(base_url=url, trust_env=False) as client:
@@ -122,7 +122,8 @@ def test_a_stop_lets_requests_under_way_finish(tmp_path: Path) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
-        drained.join(5)
+        if drained.is_alive():
+            drained.join(5)
         process.stderr.close()
 
 
