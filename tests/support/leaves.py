@@ -8,6 +8,9 @@ from typing import Any
 
 from engine.translation.losses import Loss
 
+SPELT = frozenset({"openai-chat", "claude"})
+"""The formats whose equal meanings are known here."""
+
 # Objects whose keys are the client's own words.
 _OPAQUE = frozenset({"arguments", "input", "input_schema", "parameters", "schema", "metadata"})
 _REPLACED = re.compile(r'\b(id|tool_call_id|tool_use_id) = "(?![A-Za-z0-9_-]{1,40}"$)')
@@ -81,9 +84,11 @@ def _parsed(format: str, value: dict[str, Any]) -> dict[str, Any]:
     for key in ("content", "system", "stop", "image_url", "arguments"):
         text = value.get(key)
         if isinstance(text, str):
-            changed[key] = _SPELT[key](text)
+            changed[key] = _SPELLINGS[key](text)
     if format == "openai-chat" and value.get("tool_choice") == "any":
         changed["tool_choice"] = "required"  # one server's word for it
+    if value.get("finish_reason") in ("eos", "eos_token", "end_turn", "STOP"):
+        changed["finish_reason"] = "stop"  # other servers' words for it
     if "prompt_cache_breakpoint" in value:
         changed["cache_control"] = None  # the same mark in another dialect
     if format == "claude" and "output_format" in value:
@@ -122,7 +127,7 @@ def _text_parts(text: str) -> list[dict[str, str]]:
 
 
 _EMPTY_TEXT = {"type": "text"}
-_SPELT: dict[str, Callable[[str], Any]] = {
+_SPELLINGS: dict[str, Callable[[str], Any]] = {
     "content": _text_parts,
     "system": _text_parts,
     "stop": lambda text: [text],
