@@ -79,22 +79,35 @@ def check(config: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--kind", type=click.Choice(["request", "response", "stream", "error"]), default="request")
+@click.option(
+    "--kind", type=click.Choice(["request", "response", "stream", "error"]), default="request"
+)
 @click.option("--from", "source", required=True, help="Wire format of the input.")
 @click.option("--to", "target", required=True, help="Wire format of the output.")
 @click.option("--provider", help="Provider file; default: the upstream format's own.")
 @click.option("--model", help="The upstream's name of the model.")
-@click.option("--request", "request_file", type=click.Path(exists=True), help="The client's request, for answers.")
+@click.option(
+    "--request",
+    "request_file",
+    type=click.Path(exists=True),
+    help="The client's request, for answers.",
+)
 @click.option("--status", type=int, default=500, show_default=True, help="Status of an error.")
 @click.option("--losses", is_flag=True, help="Show what was lost, on the error output.")
-@click.option("--explain", is_flag=True, help="Show where each field came from instead of the result.")
+@click.option(
+    "--explain", is_flag=True, help="Show where each field came from instead of the result."
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 @click.argument("file", type=click.File("rb"), default="-")
 def translate(file: Any, **options: Any) -> None:
     """Translate a document or a stream from FILE (or the standard input)."""
     data: bytes = file.read()
     try:
-        result = _translate(data, **{key: options[key] for key in options if key not in ("losses", "explain", "as_json")}, explain=options["explain"])
+        result = _translate(
+            data,
+            **{key: options[key] for key in options if key not in ("losses", "explain", "as_json")},
+            explain=options["explain"],
+        )
     except Rejected as error:
         _stop([f"refused: {error}"])
     except (UpstreamError, JsonError, ValueError) as error:
@@ -111,10 +124,14 @@ def translate(file: Any, **options: Any) -> None:
             click.echo(dumps(row).decode())
     else:
         body = result["body"]
-        click.echo(body if isinstance(body, bytes) else _pretty(body), nl=not isinstance(body, bytes))
+        click.echo(
+            body if isinstance(body, bytes) else _pretty(body), nl=not isinstance(body, bytes)
+        )
     if options["losses"] and not options["as_json"]:
         for loss in losses:
-            click.echo(f"{loss['path']}: {loss['reason']} ({loss['kind']}, {loss['rule']})", err=True)
+            click.echo(
+                f"{loss['path']}: {loss['reason']} ({loss['kind']}, {loss['rule']})", err=True
+            )
 
 
 def _translate(
@@ -142,13 +159,25 @@ def _translate(
             wire = loads(data)
         except JsonError:
             wire = data.decode("utf-8", "replace")
-        return {"body": translator.error(status, wire, source, target).body, "losses": [], "explain": []}
+        return {
+            "body": translator.error(status, wire, source, target).body,
+            "losses": [],
+            "explain": [],
+        }
     document = loads(data)
     if kind == "request":
         made = translator.request(document, source, target, provider, model)
-        return {"body": made.body, "losses": made.losses, "explain": made.explain() if explain else []}
+        return {
+            "body": made.body,
+            "losses": made.losses,
+            "explain": made.explain() if explain else [],
+        }
     answer = translator.response(document, source, target, request=request, provider=provider)
-    return {"body": answer.body, "losses": answer.losses, "explain": answer.explain() if explain else []}
+    return {
+        "body": answer.body,
+        "losses": answer.losses,
+        "explain": answer.explain() if explain else [],
+    }
 
 
 @main.group()
@@ -194,7 +223,10 @@ def providers() -> None:
 def providers_list(as_json: bool) -> None:
     """The providers that are known, with their wire format and key variable."""
     known = Translator.load().providers
-    rows = [{"name": each.name, "format": each.format, "key-env": each.key_env} for each in known.values()]
+    rows = [
+        {"name": each.name, "format": each.format, "key-env": each.key_env}
+        for each in known.values()
+    ]
     if as_json:
         click.echo(json.dumps(rows))
         return

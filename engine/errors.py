@@ -1,7 +1,8 @@
 """Every error the project raises, sorted by who can do something about it.
 
 EngineError
-├── MappingError     the author of a mapping or provider file: file, line, column, what to write instead
+├── MappingError     the author of a mapping or provider file: file, line, column, what to write
+instead
 ├── ConfigError      the operator: the configuration does not hold
 ├── Rejected         the client: asked for what cannot be done (400 in its own envelope)
 ├── UpstreamError    the upstream: answered what cannot be used
@@ -41,7 +42,8 @@ class Rejected(EngineError):
     """The client asked for what cannot be done.
 
     ``path`` is the field in the client's own document (``messages[2].content``) where known,
-    ``kind`` one of the kinds of errors (``invalid`` unless told otherwise), ``status`` the HTTP status,
+    ``kind`` one of the kinds of errors (``invalid`` unless told otherwise), ``status`` the HTTP
+    status,
     ``rule`` the ``file:line:column`` of the mapping rule that refused.
     """
 

@@ -1,4 +1,5 @@
-"""Cases beside the mappings: ``mappings/<format>/*.test.yaml``, run by ``ai-proxy check`` and by the tests.
+"""Cases beside the mappings: ``mappings/<format>/*.test.yaml``, run by ``ai-proxy check`` and by
+the tests.
 
 A case gives a document to one half and says what comes out, what is lost, or why it is refused::
 
@@ -62,7 +63,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a case gave: the result or the refusal, and the paths lost. ``wrong`` is empty when it holds."""
+    """What a case gave: the result or the refusal, and the paths lost. ``wrong`` is empty when it
+    holds."""
 
     case: Case
     result: Any
@@ -154,9 +156,7 @@ def _ctx(translator: Translator, side: Format, case: Case) -> Any:
     return ctx
 
 
-def _document(
-    section: Section, case: Case, roots: tuple[Any, ...]
-) -> tuple[Any, tuple[str, ...]]:
+def _document(section: Section, case: Case, roots: tuple[Any, ...]) -> tuple[Any, tuple[str, ...]]:
     try:
         result, lost = section.run(case.given, *roots)
     except Refusal:
@@ -179,9 +179,7 @@ def _events(side: Format, case: Case, roots: tuple[Any, ...]) -> tuple[Any, tupl
     return result, tuple(dict.fromkeys(path for path, *_ in losses.counts))
 
 
-def _wrong(
-    case: Case, result: Any, losses: tuple[str, ...], refusal: str | None
-) -> str:
+def _wrong(case: Case, result: Any, losses: tuple[str, ...], refusal: str | None) -> str:
     if case.rejected is not None:
         if refusal is None:
             return "accepted what it should refuse"

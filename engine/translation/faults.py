@@ -18,7 +18,8 @@ LONGEST_WAIT = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """An error for the client. ``headers`` holds Retry-After where known; ``retry_after`` in seconds."""
+    """An error for the client. ``headers`` holds Retry-After where known; ``retry_after`` in
+    seconds."""
 
     status: int
     body: dict[str, Any]
@@ -46,7 +47,8 @@ class Faults:
         client: Format,
         headers: dict[str, str] | None,
     ) -> ErrorAnswer:
-        """The upstream's error in the client's envelope; text that is no JSON is taken as its message."""
+        """The upstream's error in the client's envelope; text that is no JSON is taken as its
+        message."""
         if isinstance(body, bytes):
             body = body.decode("utf-8", "replace")
         return self.write(self.read(status, body, upstream, headers), client)

@@ -1,4 +1,5 @@
-"""Wire formats: the facts of ``format.yaml`` and the compiled sections of one folder of mappings."""
+"""Wire formats: the facts of ``format.yaml`` and the compiled sections of one folder of
+mappings."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import MappingError
-from engine.language.results import Library
 from engine.language.envelope import check
 from engine.language.events import EventHalf
+from engine.language.results import Library
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, plain, read, suggest
@@ -95,7 +96,8 @@ class ApiVersions:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How events lie on the wire. ``event_name``: the key of an event that is its SSE name, if any."""
+    """How events lie on the wire. ``event_name``: the key of an event that is its SSE name, if
+    any."""
 
     kind: str
     event_name: str | None
@@ -158,7 +160,9 @@ def load(folders: Iterable[Path]) -> dict[str, Format]:
         for sub in sorted(each for each in folder.iterdir() if each.is_dir()):
             own = files.setdefault(sub.name, {})
             own.update({path.name: path for path in sorted(sub.glob("*.yaml"))})
-    profiles = Profiles.load(shared["schema-profiles.yaml"]) if "schema-profiles.yaml" in shared else {}
+    profiles = (
+        Profiles.load(shared["schema-profiles.yaml"]) if "schema-profiles.yaml" in shared else {}
+    )
     formats: dict[str, Format] = {}
     problems: list[str] = []
     for name, own in files.items():
@@ -239,7 +243,10 @@ class _Folder:
                     key.pos.problem(f"unknown key {key.value}{suggest(str(key.value), known)}")
                 )
         library = Library(
-            self.name, dict(self.library.tables), dict(self.library.fragments), self.library.profiles
+            self.name,
+            dict(self.library.tables),
+            dict(self.library.fragments),
+            self.library.profiles,
         )
         self._collect(f"{kind}.yaml", library)
         for half, document in (("read", "wire"), ("write", root)):
@@ -326,5 +333,3 @@ def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         headers=dict(facts.get("headers") or {}),
         limits=limits,
     )
-
-

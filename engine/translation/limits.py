@@ -10,7 +10,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rows in order; the first whose ``match`` is a part of the normalised name lies over ``default``."""
+    """Rows in order; the first whose ``match`` is a part of the normalised name lies over
+    ``default``."""
 
     default: Row
     rows: tuple[Row, ...]

@@ -1,7 +1,8 @@
 """What was lost, told in the client's own document; where each field came from.
 
-A request is read into the canonical form and written from it: two traced runs. :class:`Origins` joins them, so that a
-loss of the write half, whose path is canonical, is told by the path the client wrote.
+A request is read into the canonical form and written from it: two traced runs. :class:`Origins`
+joins them, so that a loss of the write half, whose path is canonical, is told by the path the
+client wrote.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _HOW = ("clamp", "emulate", "supply", "map", "copy")
 class Loss:
     """One thing that did not get across.
 
-    ``path`` in the client's document (of an answer: in the upstream's), ``rule`` is ``file:line:column``,
+    ``path`` in the client's document (of an answer: in the upstream's), ``rule`` is
+    ``file:line:column``,
     ``kind`` dropped, clamped, emulated or unread, ``side`` request or response.
     """
 
@@ -151,7 +153,9 @@ def _meeting(paths: list[str]) -> list[str]:
         if known is None:
             by_root[segments[0]] = segments
             continue
-        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(known, segments, strict=False))
+        same = itertools.takewhile(
+            lambda pair: pair[0] == pair[1], zip(known, segments, strict=False)
+        )
         by_root[segments[0]] = [one for one, _ in same]
     return [_joined(segments) for segments in by_root.values()]
 
@@ -184,7 +188,8 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
 def explained(read: Run, write: Run, at: str = "") -> list[dict[str, Any]]:
     """Every leaf of what was written: ``{out, in: [paths], rule, how}``.
 
-    ``at``: the path, in what was read, of the document that was written from (an event in a list of events).
+    ``at``: the path, in what was read, of the document that was written from (an event in a list
+    of events).
     """
     origins = Origins(read)
     notes = write.trace.outputs(write.result)
@@ -195,7 +200,10 @@ def explained(read: Run, write: Run, at: str = "") -> list[dict[str, Any]]:
             rows.append({"out": path, "in": origins.of(join(at, path)), "rule": "", "how": "copy"})
             continue
         sources = [
-            source for inner in own for found in inner.paths for source in origins.of(join(at, found))
+            source
+            for inner in own
+            for found in inner.paths
+            for source in origins.of(join(at, found))
         ]
         words = {note.how for note in own}
         how = next((word for word in _HOW if word in words), "const")

@@ -1,7 +1,8 @@
 """What a request decided and its answer needs.
 
-A plan is a pure function of the client's body and of who is asked, so a stream or an answer can be translated from the
-body alone. Mappings see ``plan.data`` as ``plan``, the body as ``client``, the rest through ``ctx``.
+A plan is a pure function of the client's body and of who is asked, so a stream or an answer can be
+translated from the body alone. Mappings see ``plan.data`` as ``plan``, the body as ``client``, the
+rest through ``ctx``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from engine.translation.providers import Provider
 
 
 class Ctx(dict[str, Any]):
-    """``ctx`` of one translation; the digest of the request is made when a rule first asks for it."""
+    """``ctx`` of one translation; the digest of the request is made when a rule first asks for
+    it."""
 
     body: Any = None
 
@@ -33,7 +35,8 @@ class Ctx(dict[str, Any]):
 
 @dataclass(slots=True)
 class Plan:
-    """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model`` the client's."""
+    """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model``
+    the client's."""
 
     source: str
     target: str
@@ -48,7 +51,8 @@ class Plan:
     data: dict[str, Any] = field(default_factory=dict)
 
     def ctx(self, side: Format, vendor: str) -> Ctx:
-        """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's signatures."""
+        """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
+        signatures."""
         ctx = Ctx(
             model=self.model,
             client_model=self.client_model,
@@ -70,7 +74,8 @@ class Plan:
 
 
 def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None:
-    """Add to the plan what its half in a mapping finds in a request, the client's own or the canonical one."""
+    """Add to the plan what its half in a mapping finds in a request, the client's own or the
+    canonical one."""
     if section is None or type(document) is not dict:
         return
     try:
@@ -90,5 +95,3 @@ def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool)
     """A refusal of a rule as the client is told it."""
     rule = str(section.rule(refusal.rule, traced).pos) if refusal.rule >= 0 else None
     return Rejected(refusal.reason, path, refusal.status, rule=rule)
-
-

@@ -1,6 +1,7 @@
 """Provider files: who is asked, in which wire format, with what facts.
 
-``providers/<name>.yaml``, kebab-case keys. Mappings see the facts as ``ctx.provider`` with underscores in the keys.
+``providers/<name>.yaml``, kebab-case keys. Mappings see the facts as ``ctx.provider`` with
+underscores in the keys.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider file. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call (demo).
+    """One provider file. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to
+    call (demo).
 
     ``facts``: what mappings see as ``ctx.provider``.
     """
@@ -66,7 +68,8 @@ class Provider:
 
 
 def load(folders: Iterable[Path], formats: Iterable[str]) -> dict[str, Provider]:
-    """All provider files of the folders, later ones over earlier. Raises MappingError with every mistake."""
+    """All provider files of the folders, later ones over earlier. Raises MappingError with every
+    mistake."""
     known = set(formats)
     found: dict[str, Provider] = {}
     problems: list[str] = []

@@ -1,7 +1,8 @@
 """One stream: bytes of the upstream in, bytes for the client out.
 
-Frames are read, each event goes through the read half, the ordering of parts and the write half, and what one
-read of bytes gave is returned at once. State lives as long as the stream and is bounded by the reader and the ordering.
+Frames are read, each event goes through the read half, the ordering of parts and the write half,
+and what one read of bytes gave is returned at once. State lives as long as the stream and is
+bounded by the reader and the ordering.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class Encoder:
 
 
 class Stream:
-    """Translates one stream; see the module. ``error`` is the canonical error when the stream held one."""
+    """Translates one stream; see the module. ``error`` is the canonical error when the stream held
+    one."""
 
     def __init__(self, upstream: Format, client: Format, plan: Plan, explain: bool = False) -> None:
         assert upstream.events_in is not None
@@ -97,7 +99,8 @@ class Stream:
         self.usage: dict[str, Any] | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Bytes of the upstream; returns those for the client. Never raises for what an upstream may send."""
+        """Bytes of the upstream; returns those for the client. Never raises for what an upstream
+        may send."""
         if self.done:
             return b""
         try:
@@ -136,12 +139,11 @@ class Stream:
     def losses(self) -> list[Loss]:
         """What was lost so far; paths without positions, each once."""
         found = [*self._losses.counts, *self._encoder.losses.counts]
-        return [
-            Loss(path, reason, str(pos), kind, "response") for path, reason, kind, pos in found
-        ]
+        return [Loss(path, reason, str(pos), kind, "response") for path, reason, kind, pos in found]
 
     def explain(self) -> list[dict[str, Any]]:
-        """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the stream was made."""
+        """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the
+        stream was made."""
         if self._explanations is None:
             raise ValueError("this stream was not made with explain=True")
         return self._explanations

@@ -1,7 +1,8 @@
 """The translator: documents and bytes of one wire format in, of another one out. Sans I/O.
 
-A request is read into the canonical form by its source's mapping and written from it by its target's. Losses and
-explanations run the same mappings once more, traced, and only when somebody asks for them and something was lost.
+A request is read into the canonical form by its source's mapping and written from it by its
+target's. Losses and explanations run the same mappings once more, traced, and only when somebody
+asks for them and something was lost.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import plain, read, suggest
 from engine.resources import shipped
-from engine.translation.formats import load as load_formats
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.formats import Format
+from engine.translation.formats import load as load_formats
 from engine.translation.losses import Loss, Origins, Run, explained, told
 from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.providers import Provider
@@ -54,7 +55,8 @@ class _Half:
 
 @dataclass
 class Translated:
-    """A request for the upstream. ``losses`` and ``explain()`` are found when they are asked for."""
+    """A request for the upstream. ``losses`` and ``explain()`` are found when they are asked
+    for."""
 
     body: Body
     path: str
@@ -147,8 +149,8 @@ class Translator:
     ) -> Translated:
         """The client's request as one for the upstream. Raises Rejected.
 
-        ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it; ``headers`` are the
-        client's, for what they say about the body (an API version).
+        ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it;
+        ``headers`` are the client's, for what they say about the body (an API version).
         """
         client = self._format(source)
         who, upstream = self._target(target, provider)
@@ -221,7 +223,8 @@ class Translator:
         return row
 
     def _run(self, half: _Half, reading: _Half | None) -> tuple[Any, bool]:
-        """Run a section; a refusal is told with the client's path, found by running once more, traced."""
+        """Run a section; a refusal is told with the client's path, found by running once more,
+        traced."""
         try:
             return half.run()
         except Refusal as refusal:
@@ -248,7 +251,8 @@ class Translator:
         request: Body | None = None,
         provider: str | None = None,
     ) -> Answer:
-        """The upstream's whole answer as one for the client. Raises UpstreamError for what cannot be used."""
+        """The upstream's whole answer as one for the client. Raises UpstreamError for what cannot
+        be used."""
         upstream, client = self._format(source), self._format(target)
         plan = plan or self._plan_of(client, upstream, request, provider)
         if not isinstance(body, dict):
@@ -263,7 +267,11 @@ class Translator:
         )
         canonical, lost = self._use(reading)
         writing = _Half(
-            client.write["response"], canonical, plan.body, plan.data, plan.ctx(client, client.vendor)
+            client.write["response"],
+            canonical,
+            plan.body,
+            plan.data,
+            plan.ctx(client, client.vendor),
         )
         out, lost_too = self._use(writing)
         error, usage = canonical.get("error"), canonical.get("usage")
@@ -331,16 +339,21 @@ class Translator:
     ) -> ErrorAnswer:
         """An error of the gateway itself in the client's own envelope."""
         error: Body = {"kind": kind, "message": message}
-        more = {"status": status, "retry_after": retry_after, "param": param, "request_id": request_id}
+        more = {
+            "status": status,
+            "retry_after": retry_after,
+            "param": param,
+            "request_id": request_id,
+        }
         error |= {key: value for key, value in more.items() if value is not None}
         return self._faults.write(error, self._format(target))
 
-    # ---------------------------------------------------------------- halves, for the demo and for tests
+    # ---------------------------------------------------------------- halves, for demo and tests
 
     def read_request(self, body: Body, source: str) -> Body:
         """A request of this format in the canonical form. Raises Rejected."""
         client = self._format(source)
-        plan, reading = self._planned(client, client, None, body, None, None, None, None)
+        _, reading = self._planned(client, client, None, body, None, None, None, None)
         return dict(self._run(reading, None)[0])
 
     def write_response(self, answer: Body, target: str, request: Body) -> Body:
@@ -351,7 +364,8 @@ class Translator:
         return dict(_Half(client.write["response"], answer, request, plan.data, ctx).run()[0])
 
     def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
-        """Canonical events in this format, for the client that sent ``request``; bytes for each event."""
+        """Canonical events in this format, for the client that sent ``request``; bytes for each
+        event."""
         client = self._format(target)
         encoder = Encoder(client, self._plan_of(client, client, request, None))
         for event in events:
