@@ -1,10 +1,10 @@
 """Mapping trees to Python source, as Jinja does it.
 
-A :class:`Compiler` turns one section (a read or write half) into Python functions. Literals fold into
-dict displays, loops are loops, names are locals. This module has scalars, plain maps and lists, and the
-names a map binds; directives are one function each (:mod:`engine.language.directives` lists them). The
-same section is compiled twice: plainly for serving, and *traced* when a loss or an explanation has to be
-told.
+A :class:`Compiler` turns one section (a read or write half) into Python functions. Literals fold
+into dict displays, loops are loops, names are locals. This module has scalars, plain maps and
+lists, and the names a map binds; directives are one function each
+(:mod:`engine.language.directives` lists them). The same section is compiled twice: plainly for
+serving, and *traced* when a loss or an explanation has to be told.
 
 The layers below: :mod:`engine.language.recorder` (mistakes, rules, paths) and
 :mod:`engine.language.observer` (what is read of each object).
@@ -17,13 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.language import templates
-from engine.language.expressions import Code
 from engine.language.lines import Lines
 from engine.language.observer import Observer
 from engine.language.results import NOTHING, WRITTEN_NULL, Library, Val, scalar_text, word
 from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
-
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

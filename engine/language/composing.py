@@ -1,4 +1,5 @@
-"""The directives that make one value of others: ``$value``, ``$require``, ``$concat``, ``$merge``, ``$parse``,
+"""The directives that make one value of others: ``$value``, ``$require``, ``$concat``, ``$merge``,
+``$parse``,
 ``$json``, ``$id``, ``$literal``, ``$extends``."""
 
 from __future__ import annotations

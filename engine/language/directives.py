@@ -1,6 +1,7 @@
 """The directives of a document: what each key with a ``$`` takes and the Python it becomes.
 
-One entry of ``DIRECTIVES`` a directive: its modifiers and its function. The manual (``docs/mapping-language.md``) has a section for each.
+One entry of ``DIRECTIVES`` a directive: its modifiers and its function. The manual
+(``docs/mapping-language.md``) has a section for each.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ IN_OBJECTS = frozenset({"$rest", "$spread", "$empty"})
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One directive: the modifiers it takes, those it needs, whether plain keys may stand beside it."""
+    """One directive: the modifiers it takes, those it needs, whether plain keys may stand beside
+    it."""
 
     compile: Make
     modifiers: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """The outer form of YAML files: Cerberus schemas, with the place of every mistake.
 
-Only for envelopes (file keys, facts, settings). The trees of mappings are checked by the compiler: a recursive schema
-ends in RecursionError in Cerberus 1.3.8.
+Only for envelopes (file keys, facts, settings). The trees of mappings are checked by the compiler:
+a recursive schema ends in RecursionError in Cerberus 1.3.8.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import cerberus
 
 from engine.errors import MappingError
 from engine.language.source import Map, Node, Pos, Seq, plain, suggest
-
 
 _TYPES = {
     "string": "a text",
@@ -26,7 +25,8 @@ _TYPES = {
 
 
 def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
-    """The data of a file, defaults filled in. Raises MappingError with every mistake and its place."""
+    """The data of a file, defaults filled in. Raises MappingError with every mistake and its
+    place."""
     if not isinstance(node, Map):
         node.pos.error("a map of keys is wanted here")
     validator = cerberus.Validator(schema, require_all=False)

@@ -1,8 +1,8 @@
 """Stream halves: rules over events, with state.
 
-A half becomes one Python function a value of ``dispatch`` (its rules in the order of the file), one for all other events, one
-for the end of the bytes. ``EventHalf.step`` runs one event and returns what was emitted; the state is a plain dict per stream,
-made by ``EventHalf.start``.
+A half becomes one Python function a value of ``dispatch`` (its rules in the order of the file),
+one for all other events, one for the end of the bytes. ``EventHalf.step`` runs one event and
+returns what was emitted; the state is a plain dict per stream, made by ``EventHalf.start``.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class EventHalf:
     def step(
         self, event: dict[str, Any], state: State, losses: EventLosses, *roots: Any
     ) -> list[dict[str, Any]]:
-        """Run one event. Raises Refusal when a rule refuses it and Defect for a mistake of the mapping."""
+        """Run one event. Raises Refusal when a rule refuses it and Defect for a mistake of the
+        mapping."""
         out: list[dict[str, Any]] = []
         if state[DONE]:
             return out

@@ -1,8 +1,9 @@
 """JMESPath to Python source.
 
-The AST is that of ``jmespath.parser``; the semantics are those of its visitor, held by the official compliance cases.
-Each node becomes one Python expression. Field reads of observed objects are noted on their bindings, so the compiled
-mapping knows what it reads. Helpers named ``_x`` live in :mod:`engine.language.runtime`.
+The AST is that of ``jmespath.parser``; the semantics are those of its visitor, held by the
+official compliance cases. Each node becomes one Python expression. Field reads of observed objects
+are noted on their bindings, so the compiled mapping knows what it reads. Helpers named ``_x`` live
+in :mod:`engine.language.runtime`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Code:
     """A Python expression, the path it reads, and what is known of its value.
 
     ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None. ``whole``: always a whole number. ``name``: it is just that name. ``test``: Python code that is true where JMESPath calls the value true, when
-    there is a shorter one than the general.
+    ``never_null``: never None. ``whole``: always a whole number. ``name``: it is just that name.
+    ``test``: Python code that is true where JMESPath calls the value true, when there is a shorter
+    one than the general.
     """
 
     text: str
@@ -146,7 +148,8 @@ class Expressions:
         return self._note(code, scope, whole=True)
 
     def look(self, code: Code, scope: Scope) -> str:
-        """The value is only looked at (a condition, a loop): what is in it does not count as read."""
+        """The value is only looked at (a condition, a loop): what is in it does not count as
+        read."""
         return self._note(code, scope, whole=False)
 
     def _note(self, code: Code, scope: Scope, whole: bool) -> str:
@@ -176,15 +179,16 @@ class Expressions:
         return self.node(_negated_whole(parse(text)), scope, None)
 
     def search(self, text: str) -> str:
-        """Compile an expression over one document named ``doc``: the form of the compliance cases."""
+        """Compile an expression over one document named ``doc``: the form of the compliance
+        cases."""
         code = self.node(parse(text), Scope({}), Code("doc", simple=True))
         return code.text
 
     def node(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         """Code of one AST node. ``current`` None: names are looked up in the scope.
 
-        Values used twice are bound by assignment expressions. Python forbids these in what a comprehension iterates
-        over, so that is always a name bound before.
+        Values used twice are bound by assignment expressions. Python forbids these in what a
+        comprehension iterates over, so that is always a name bound before.
         """
         method = getattr(self, f"_{ast['type']}")
         return method(ast, scope, current)  # type: ignore[no-any-return]
@@ -275,7 +279,8 @@ class Expressions:
     def _project(
         self, source: Code, right: Ast, scope: Scope, condition: Ast | None = None
     ) -> Code:
-        """The results over a list that are not null, of the elements that pass; null for what is no list."""
+        """The results over a list that are not null, of the elements that pass; null for what is
+        no list."""
         name = self.temp("e")
         element = Code(name, source.ref.down(ELEMENT) if source.ref else None, True)
         test = ""

@@ -253,8 +253,8 @@ def json_text(value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-# Of eighteen neighbours every ninth is looked at twice, so a ninth of the text shows whether so many digits
-# may stand in a row.
+# Of eighteen neighbours every ninth is looked at twice, so a ninth of the text shows whether so
+# many digits may stand in a row.
 _LONG, _STRIDE = re.compile(rb"[0-9]{18}"), 9
 _TWO = re.compile(rb"[0-9]{2}")
 
@@ -276,7 +276,9 @@ def parse_json(text: Any) -> Any:
         return None
 
 
-@function("is_object", "any", inline="isinstance({0}, dict)", example=("is_object(v)", {"v": {}}, True))
+@function(
+    "is_object", "any", inline="isinstance({0}, dict)", example=("is_object(v)", {"v": {}}, True)
+)
 def is_object(value: Any) -> bool:
     """Whether it is an object."""
     return isinstance(value, dict)

@@ -1,4 +1,5 @@
-"""The directives for what a target has no form for: ``$drop``, ``$emulate``, ``$clamp``, ``$reject``, ``$schema``."""
+"""The directives for what a target has no form for: ``$drop``, ``$emulate``, ``$clamp``,
+``$reject``, ``$schema``."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ Late = Callable[[], list[str]]
 
 
 class Lines:
-    """Collects source lines. A *late* line is a function asked for its lines when the source is rendered."""
+    """Collects source lines. A *late* line is a function asked for its lines when the source is
+    rendered."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[int, str | Late, Pos | None]] = []

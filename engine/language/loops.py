@@ -11,8 +11,7 @@ from engine.language.composing import empty, empty_word
 from engine.language.reads import Binding
 from engine.language.results import NOTHING, Val, scalar_text
 from engine.language.scope import Name, Scope
-from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
-
+from engine.language.source import Map, Node, Seq, plain, suggest
 
 JOIN_KEYS = frozenset({"same", "concat", "on-conflict", "when"})
 
@@ -38,7 +37,8 @@ def _names(compiler: Compiler, node: Map) -> list[str]:
 
 @contextmanager
 def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator[Loop]:
-    """The ``for`` over a list, with its names bound and ``$if`` passed; guards against what is no list."""
+    """The ``for`` over a list, with its names bound and ``$if`` passed; guards against what is no
+    list."""
     mark = len(compiler.expr.notes)
     argument = node.get(word)
     source = compiler.expr.temp("s")
@@ -219,7 +219,8 @@ def scan(compiler: Compiler, node: Map, scope: Scope) -> Val:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a scan or a stream: its Python name, its variables, and how deep each is changed.
+    """The state of a scan or a stream: its Python name, its variables, and how deep each is
+    changed.
 
     A value set at a depth that is changed later is copied first: it may be a part of the document.
     """

@@ -57,7 +57,8 @@ class Observer(Recorder):
 
     @contextmanager
     def watching(self, binding: Binding, scope: Scope, pos: Pos) -> Iterator[None]:
-        """The part of the code in which the object is known; ends with the check for what nothing reads."""
+        """The part of the code in which the object is known; ends with the check for what nothing
+        reads."""
         self.active.append(binding)
         yield
         self.active.pop()

@@ -1,8 +1,9 @@
 """What a mapping reads of each object: the knowledge behind losses, ``$rest`` and coverage.
 
-A :class:`Binding` is one object a mapping looks into: a root, an element of a loop, a fragment's argument. Each
-reading is noted with the branch (cases of ``$switch``) it stands in, so that a key known only in another case counts
-as unread. A *tree* is what is known of an object: ``{key: tree}``; ``None`` for what is taken whole.
+A :class:`Binding` is one object a mapping looks into: a root, an element of a loop, a fragment's
+argument. Each reading is noted with the branch (cases of ``$switch``) it stands in, so that a key
+known only in another case counts as unread. A *tree* is what is known of an object: ``{key:
+tree}``; ``None`` for what is taken whole.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ Tree = dict[str, "Tree | None"]
 Path = tuple[str, ...]
 
 ELEMENT = "[]"
-# Beside the keys of a tree: the value itself is looked at, so that one that is no object is read, too.
+# Beside the keys of a tree: the value itself is looked at, so that one that is no object is read,
+# too.
 SELF = "\0"
 
 
 def together(one: Branch, other: Branch) -> bool:
-    """Whether both can run for the same object: no switch in which they stand in different cases."""
+    """Whether both can run for the same object: no switch in which they stand in different
+    cases."""
     cases = dict(one)
     return all(cases.get(switch, case) == case for switch, case in other)
 
@@ -28,11 +31,13 @@ def together(one: Branch, other: Branch) -> bool:
 class Binding:
     """One object under observation.
 
-    ``var`` is its Python name, ``label`` what messages call it, ``trace`` Python code of its path in a traced run.
-    ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and which switches it was
-    made in; ``covered``: some switch that always runs does the check in each of its cases. ``source``: for the element
-    of a list, the object and the path of the list; ``elements``: the same from the other side. ``taken``: the objects
-    inside whose rest a ``$rest`` of their own takes. ``loop``: how many loops it was made in; ``loops``: the same of
+    ``var`` is its Python name, ``label`` what messages call it, ``trace`` Python code of its path
+    in a traced run.
+    ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and
+    which switches it was made in; ``covered``: some switch that always runs does the check in each
+    of its cases. ``source``: for the element of a list, the object and the path of the list;
+    ``elements``: the same from the other side. ``taken``: the objects inside whose rest a
+    ``$rest`` of their own takes. ``loop``: how many loops it was made in; ``loops``: the same of
     every switch.
     """
 
@@ -59,7 +64,8 @@ class Binding:
 
     def read(self, path: Path, branch: Branch, whole: bool) -> None:
         """Note that ``path`` is read here; ``whole``: with all that is in it."""
-        # a switch in a loop below runs many times for this one object: none of its cases is the object's
+        # a switch in a loop below runs many times for this one object: none of its cases is the
+        # object's
         branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
         self.readings.append((path, branch, whole))
         self.switches.update(switch for switch, _ in branch)
@@ -112,7 +118,8 @@ class Binding:
         return inner.tree(branch)
 
     def _of_elements(self) -> list[tuple[Path, Branch, bool]]:
-        """Own readings, and those of the loops over lists whose elements are looked at here, too."""
+        """Own readings, and those of the loops over lists whose elements are looked at here,
+        too."""
         found = list(self.readings)
         for path, element in self.elements:
             start = (*path, ELEMENT)

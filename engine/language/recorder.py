@@ -1,4 +1,5 @@
-"""What every step of compiling writes down: mistakes, rules, the paths that were read, losses, refusals."""
+"""What every step of compiling writes down: mistakes, rules, the paths that were read, losses,
+refusals."""
 
 from __future__ import annotations
 
@@ -160,6 +161,7 @@ class Recorder:
             self.out.add(f"T.at({target}, {key}, {mark}, {number})")
 
     def unmade(self, text: str, mark: str) -> None:
-        """In a traced run: where the value is absent, what was noted since ``mark`` came to nothing."""
+        """In a traced run: where the value is absent, what was noted since ``mark`` came to
+        nothing."""
         if self.traced:
             self.out.add(f"if {text} is None: T.forget({mark})")

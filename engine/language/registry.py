@@ -49,9 +49,9 @@ class Function:
     """One function of the language.
 
     ``call`` takes evaluated values and checks them against ``kinds``, one declaration an argument
-    (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them, ``plain`` checks nothing. ``inline`` is Python code that does
-    the same to ``{0}``, ``{1}``…, each used once; ``boolean``: it always gives true or false. ``example`` is
-    (expression, document, result).
+    (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them, ``plain``
+    checks nothing. ``inline`` is Python code that does the same to ``{0}``, ``{1}``…, each used
+    once; ``boolean``: it always gives true or false. ``example`` is (expression, document, result).
     """
 
     name: str
@@ -149,7 +149,8 @@ def _checked(
 
 
 def _quick(kinds: tuple[str, ...], plain: Call, call: Call) -> Call:
-    """The checks for one and two arguments unrolled; what is not the plain case goes to ``call``."""
+    """The checks for one and two arguments unrolled; what is not the plain case goes to
+    ``call``."""
     types = [_exact_types(kind) for kind in kinds]
     if not any(types):
         return plain

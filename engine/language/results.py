@@ -1,4 +1,5 @@
-"""What compiling a node gives: the Python code of a result, and the words shared by all that compile."""
+"""What compiling a node gives: the Python code of a result, and the words shared by all that
+compile."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ UNREAD = "no rule reads this"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A place in a mapping that can lose or change something. ``path`` is static, elements written ``[]``."""
+    """A place in a mapping that can lose or change something. ``path`` is static, elements written
+    ``[]``."""
 
     pos: Pos
     kind: str
@@ -24,8 +26,8 @@ class Rule:
 class Val:
     """The Python code of a result.
 
-    ``absent``: it may be None, and then there is no result. ``null``: it may be the sentinel NULL, a null written on
-    purpose. ``atom``: cheap, may stand twice.
+    ``absent``: it may be None, and then there is no result. ``null``: it may be the sentinel NULL,
+    a null written on purpose. ``atom``: cheap, may stand twice.
     """
 
     text: str
@@ -40,7 +42,8 @@ WRITTEN_NULL = Val("NULL", absent=False, null=True, atom=True)
 
 @dataclass(slots=True)
 class Library:
-    """What a section may name: tables and fragments of its file and its folder, schema profiles, its format's word."""
+    """What a section may name: tables and fragments of its file and its folder, schema profiles,
+    its format's word."""
 
     word: str
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)

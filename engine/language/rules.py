@@ -1,4 +1,5 @@
-"""Rules of streams to Python: one function a value of ``dispatch``, one for other events, one for the end."""
+"""Rules of streams to Python: one function a value of ``dispatch``, one for other events, one for
+the end."""
 
 from __future__ import annotations
 
@@ -269,7 +270,9 @@ class HalfCompiler:
             if code.ref is not None:
                 binding.comes_from(code.ref.binding, code.ref.path)
             binding.label = compiler.static_path(code.ref) + "[]"
-            inner = scope.bind(**{name: compiler.named(binding), "position": Name(position, whole=True)})
+            inner = scope.bind(
+                **{name: compiler.named(binding), "position": Name(position, whole=True)}
+            )
             with compiler.watching(binding, inner, rule.pos):
                 self._body(rule, inner)
 
@@ -337,7 +340,8 @@ class HalfCompiler:
             self.compiler.out.add(f"_stamp(out, {begin}, {val.text})")
 
     def _stamped(self, item: Node) -> Node | None:
-        """The event with the keys of ``stamp`` that it does not have; None when that is known only later."""
+        """The event with the keys of ``stamp`` that it does not have; None when that is known only
+        later."""
         stamp = self.node.get("stamp")
         if stamp is None:
             return item

@@ -153,7 +153,8 @@ def parsed(value: Any, otherwise: Any) -> Any:
 
 
 def rest(value: Any, tree: Tree) -> dict[str, Any] | None:
-    """What ``tree`` does not know of an object, objects inside it included; None when nothing is left."""
+    """What ``tree`` does not know of an object, objects inside it included; None when nothing is
+    left."""
     found: dict[str, Any] = {}
     for key, each in value.items():
         if each is None:
@@ -242,7 +243,8 @@ def native(
     found: dict[str, Any],
     moved: Callable[[Any, Any], None] | None = None,
 ) -> None:
-    """Put what ``$rest`` took under ``native.<word>``, beside what is there (objects in objects, too)."""
+    """Put what ``$rest`` took under ``native.<word>``, beside what is there (objects in objects,
+    too)."""
     # what is there may be a part of the document: only copies are written to
     there = target.get("native")
     target["native"] = whole = dict(there) if type(there) is dict else {}
@@ -331,7 +333,8 @@ def shown(value: Any) -> str:
 
 
 def spread(target: dict[str, Any], native: Any) -> list[tuple[str, ...]]:
-    """Merge ``native`` where ``target`` has no such key, objects inside objects, too; the paths that found no place."""
+    """Merge ``native`` where ``target`` has no such key, objects inside objects, too; the paths
+    that found no place."""
     lost: list[tuple[str, ...]] = []
     if type(native) is not dict:
         return lost
@@ -359,7 +362,8 @@ def joined(
     lost: Callable[[Any, str], None],
     moved: Callable[[Any, Any], None] | None = None,
 ) -> list[Any]:
-    """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost`` is told else."""
+    """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
+    is told else."""
     result: list[Any] = []
     # the keys of the last element whose lists were made here; None: it is as it came
     mine: set[str] | None = None
@@ -382,7 +386,7 @@ def joined(
                 continue
             if key not in merged:
                 merged[key] = value
-            elif value is None or merged[key] == value and key not in concat:
+            elif value is None or (merged[key] == value and key not in concat):
                 continue
             elif merged[key] is None:
                 merged[key] = value

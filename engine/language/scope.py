@@ -21,9 +21,11 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a name stands for: Python code, the path it reads (if any), the Python name of its trace path.
+    """What a name stands for: Python code, the path it reads (if any), the Python name of its
+    trace path.
 
-    ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only keys allowed below.
+    ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only
+    keys allowed below.
     ``whole``: always a whole number.
     """
 

@@ -1,7 +1,8 @@
 """A compiled section of a mapping file: one half of requests, responses or errors.
 
-:class:`Section` holds the tree and compiles it to a Python function at load; the traced form is compiled when it is
-first asked for. Errors inside generated code are told with the place in the mapping.
+:class:`Section` holds the tree and compiles it to a Python function at load; the traced form is
+compiled when it is first asked for. Errors inside generated code are told with the place in the
+mapping.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from engine.language.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """The names a section may start from: the document's own, free ones, and those with known keys."""
+    """The names a section may start from: the document's own, free ones, and those with known
+    keys."""
 
     document: str
     free: tuple[str, ...] = ()
@@ -46,7 +48,8 @@ class Roots:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Generated Python: its text, its functions by name, its rules, and the mapping place of each line."""
+    """Generated Python: its text, its functions by name, its rules, and the mapping place of each
+    line."""
 
     label: str
     source: str
@@ -122,7 +125,8 @@ class Section:
         return self._compile(traced=True)
 
     def run(self, document: Any, *roots: Any) -> tuple[Any, bool]:
-        """The result, and whether anything was lost. Raises Refusal (its path unknown) and Defect."""
+        """The result, and whether anything was lost. Raises Refusal (its path unknown) and
+        Defect."""
         losses: list[int] = []
         try:
             return self._main(document, *roots, losses), bool(losses)

@@ -10,7 +10,8 @@ from engine.language.source import Map, Node, plain
 
 
 def resolved(files: dict[str, Node], kind: str) -> str:
-    """The sections of ``<kind>.yaml`` as YAML text; a fragment that uses itself stays a ``$use`` inside."""
+    """The sections of ``<kind>.yaml`` as YAML text; a fragment that uses itself stays a ``$use``
+    inside."""
     node = files[f"{kind}.yaml"]
     fragments: dict[str, Any] = {}
     for file in (files.get("common.yaml"), node):

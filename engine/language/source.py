@@ -1,8 +1,9 @@
 """YAML 1.2 core with positions.
 
-``read(path)`` and ``parse(text, name)`` give a tree of :class:`Scalar`, :class:`Seq` and :class:`Map`, each
-with the place it stands at; ``plain(node)`` the bare Python data. Duplicate keys, tags, and what YAML 1.1
-alone would have read otherwise (``on: `` as true, ``010`` as eight) are dealt with here and nowhere else.
+``read(path)`` and ``parse(text, name)`` give a tree of :class:`Scalar`, :class:`Seq` and
+:class:`Map`, each with the place it stands at; ``plain(node)`` the bare Python data. Duplicate
+keys, tags, and what YAML 1.1 alone would have read otherwise (``on: `` as true, ``010`` as eight)
+are dealt with here and nowhere else.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Pos:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A YAML scalar. ``value`` as the 1.2 core schema reads it; ``plain`` when it was not quoted."""
+    """A YAML scalar. ``value`` as the 1.2 core schema reads it; ``plain`` when it was not
+    quoted."""
 
     pos: Pos
     value: Any
@@ -94,12 +96,14 @@ Node = Scalar | Seq | Map
 DIGITS = 400
 
 
-# How deep maps and lists may lie in each other: more than any document needs, less than Python takes.
+# How deep maps and lists may lie in each other: more than any document needs, less than Python
+# takes.
 DEPTH = 48
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1, and without aliases."""
+    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1, and without
+    aliases."""
 
     depth = 0
 
@@ -182,7 +186,8 @@ def plain(node: Node) -> Any:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``, did you mean X?`` for the nearest known word, else the list of known ones when it is short."""
+    """``, did you mean X?`` for the nearest known word, else the list of known ones when it is
+    short."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

@@ -1,7 +1,8 @@
 """Jinja templates for composing text: simple ones become Python, the others run in a sandbox.
 
-A template that only puts names into text (``data:{{ part.mime }};base64,{{ part.data }}``) compiles to
-a concatenation. Values are put in as they are, never read again as a template, so user text with
+A template that only puts names into text (``data:{{ part.mime }};base64,{{ part.data }}``)
+compiles to a concatenation. Values are put in as they are, never read again as a template, so user
+text with
 ``{{ }}`` in it survives.
 """
 

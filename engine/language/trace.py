@@ -1,8 +1,8 @@
 """What a traced run of a mapping records: where each value came from, and every loss with its path.
 
-A path is that of the document the run reads (``messages[2].content``). Containers are told apart by identity, so an
-element keeps its path through filters, functions and merged lists. The traced code is the same mapping compiled once
-more; nothing here decides anything.
+A path is that of the document the run reads (``messages[2].content``). Containers are told apart
+by identity, so an element keeps its path through filters, functions and merged lists. The traced
+code is the same mapping compiled once more; nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def step(path: str, key: str | int) -> str:
 
 
 class Made(str):
-    """The path of something a value was made from: what is inside that value has no path of its own."""
+    """The path of something a value was made from: what is inside that value has no path of its
+    own."""
 
     __slots__ = ()
 
@@ -90,7 +91,8 @@ class Trace:
         return base
 
     def value(self, value: Any, path: str | None) -> str | None:
-        """The path of a bound value: its own when it stands in the document, else the one it was made from."""
+        """The path of a bound value: its own when it stands in the document, else the one it was
+        made from."""
         if isinstance(value, dict | list):
             own = self._paths.get(id(value))
             if own is not None:
@@ -137,7 +139,8 @@ class Trace:
         del self._notes[mark:]
 
     def at(self, container: Any, key: str | int, mark: int, rule: int) -> None:
-        """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by itself."""
+        """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by
+        itself."""
         notes = self._notes[mark:]
         if all(note.how == "when" for note in notes):
             notes = [*notes, Note(rule, "const", ())]
@@ -201,7 +204,8 @@ class Trace:
     # ------------------------------------------------------------ asked afterwards
 
     def outputs(self, result: Any, conditions: bool = False) -> dict[str, tuple[Note, ...]]:
-        """The notes of every path of a result, containers included; on demand the conditions, too."""
+        """The notes of every path of a result, containers included; on demand the conditions,
+        too."""
         found: dict[str, tuple[Note, ...]] = {}
         stack: list[tuple[str, Any]] = [("", result)]
         while stack:
@@ -218,9 +222,7 @@ class Trace:
                 notes = self._records.get((id(value), key))
                 own = self._paths.get(id(each)) if isinstance(each, dict | list) else None
                 if notes is not None:
-                    found[below] = tuple(
-                        note for note in notes if conditions or note.how != "when"
-                    )
+                    found[below] = tuple(note for note in notes if conditions or note.how != "when")
                 elif own is not None:
                     found[below] = (Note(-1, "copy", (own,)),)
                 stack.append((below, each))
