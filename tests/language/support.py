@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ class Outcome:
     refused: str | None
 
 
+@cache
+def _profiles() -> Profiles:
+    return Profiles.load(PROFILES)
+
+
 def library(node: Node | None) -> Library:
     """The tables and fragments of a map that holds ``tables`` and ``fragments``."""
-    found = Library("demo", profiles=Profiles.load(PROFILES))
+    found = Library("demo", profiles=_profiles())
     if isinstance(node, Map):
         tables, fragments = node.get("tables"), node.get("fragments")
         if isinstance(tables, Map):
