@@ -285,7 +285,8 @@ class Expressions:
         element = Code(name, source.ref.down(ELEMENT) if source.ref else None, True)
         test = ""
         if condition is not None:
-            test = f" if {name} is not None and {self.truth(self.node(condition, scope, element), scope)}"
+            holds = self.truth(self.node(condition, scope, element), scope)
+            test = f" if {name} is not None and {holds}"
         value, bound = self._bound(source.text)
         if right["type"] == "identity":
             return Code(

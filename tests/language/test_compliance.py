@@ -1,4 +1,4 @@
-"""The official JMESPath cases: compiled expressions agree with the visitor of the jmespath package."""
+"""The official JMESPath cases: compiled expressions agree with the jmespath package's visitor."""
 
 import json
 import os

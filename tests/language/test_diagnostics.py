@@ -1,6 +1,7 @@
-"""Every message of the loader, whole: ``diagnostics/*.txt``, a file above a line of dashes, its messages below.
+"""Every message of the loader, whole: ``diagnostics/*.txt``.
 
-The first line may say what the file is (``# as: stream.yaml``); without it, it is a ``request.yaml``.
+Each holds a file, a line of dashes, and the messages. The first line may say what the file is
+(``# as: stream.yaml``); without it, it is a ``request.yaml``.
 """
 
 import ast

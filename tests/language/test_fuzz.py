@@ -67,24 +67,16 @@ def test_broken_yaml_is_told(text: str) -> None:
 POS = Pos(Source("m.yaml", ("x",)), 1, 1)
 KEYS = sorted({*DIRECTIVES, *EVERYWHERE, *IN_OBJECTS, *RULE_KEYS, *HALF_KEYS, "$key", "a", "same"})
 KEYS += sorted({key for each in DIRECTIVES.values() for key in each.modifiers} - set(KEYS))
+TEXTS = [
+    *"x wire wire.a =wire.x state.n drop keep low f one text = ' $ class é a-b".split(),
+    *("= wire.a", "= at(wire, wire.b)", "= wire.l[?a == `1`].b | [0]", "= sort_by(wire.l, &a)"),
+    *("{{ wire.a }}", "{{ wire.a | upper }}", "{% if wire %}{{ x }}{% endif %}", "{{ class }}"),
+    *("= map(&wire.a, wire.l)", "= wire.a || `1`", "!wire.a.b", "wire.a && !(x)", "= [wire, x]"),
+    *("= {a: wire, b: `[1]`}", "= wire.*.a[]", "= wire[1:2:-1]", "= @.a"),
+]
 SCALARS = st.builds(
     lambda value, plain: Scalar(POS, value, plain),
-    st.none()
-    | st.booleans()
-    | st.integers(-2, 500)
-    | st.sampled_from(
-        "x wire wire.a =wire.x state.n drop keep low f one text = ' $".split()
-        + ["= wire.a", "= at(wire, wire.b)", "= wire.l[?a == `1`].b | [0]", "= sort_by(wire.l, &a)"]
-        + ["{{ wire.a }}", "{{ wire.a | upper }}", "{% if wire %}{{ x }}{% endif %}", "{{ class }}"]
-        + [
-            "= map(&wire.a, wire.l)",
-            "= wire.a || `1`",
-            "!wire.a.b",
-            "wire.a && !(x)",
-            "= [wire, x]",
-        ]
-        + ["= {a: wire, b: `[1]`}", "= wire.*.a[]", "= wire[1:2:-1]", "= @.a", "class", "é", "a-b"]
-    ),
+    st.none() | st.booleans() | st.integers(-2, 500) | st.sampled_from(TEXTS),
     st.booleans(),
 )
 NODES: st.SearchStrategy[Any] = st.recursive(
