@@ -138,8 +138,11 @@ class Stream:
     @property
     def losses(self) -> list[Loss]:
         """What was lost so far; paths without positions, each once."""
-        found = [*self._losses.counts, *self._encoder.losses.counts]
-        return [Loss(path, reason, str(pos), kind, "response") for path, reason, kind, pos in found]
+        found: dict[tuple[str, str, str], Loss] = {}
+        for path, reason, kind, pos in (*self._losses.counts, *self._encoder.losses.counts):
+            # several rules may leave the same thing unread
+            found.setdefault((path, reason, kind), Loss(path, reason, str(pos), kind, "response"))
+        return list(found.values())
 
     def explain(self) -> list[dict[str, Any]]:
         """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the
