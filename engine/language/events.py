@@ -14,10 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from engine.errors import Defect
+from engine.language.leftovers import unread
 from engine.language.reads import Tree
 from engine.language.results import Library, Rule
 from engine.language.rules import DONE, EMITTED, HELD, HalfCompiler
-from engine.language.runtime import EVALUATION_ERRORS, Refusal, unread
+from engine.language.runtime import EVALUATION_ERRORS, Refusal
 from engine.language.sections import Program, Roots, told
 from engine.language.source import Map, Node, Pos, plain
 from engine.language.trace import Trace
