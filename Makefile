@@ -13,6 +13,7 @@ help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: $(VENV)/.ready ## set up and serve $(CONFIG) on 127.0.0.1:8317; ARGS='--port 9000' to change
+	@echo "==> Serving $(CONFIG); Ctrl-C stops it"
 	@exec $(BIN)/ai-proxy serve --config $(CONFIG) $(ARGS)
 
 test: $(VENV)/.ready-dev ## set up and run the whole suite; ARGS='-k name' to choose
