@@ -70,6 +70,8 @@ class SseReader:
             self._after_cr = False
             if chunk[0] == _LF:
                 chunk = chunk[1:]
+        if not self._line and self._data is None and chunk[-2:] == b"\n\n" and b"\r" not in chunk:
+            return self._whole(chunk)
         if b"\n" not in chunk and b"\r" not in chunk:
             self._line += chunk
             _check(len(self._line), self._max_frame)
@@ -79,16 +81,34 @@ class SseReader:
         self._after_cr = chunk[-1] == _CR
         if chunk[-1] not in (_CR, _LF):
             self._line += lines.pop()
+        return self._lines(lines)
+
+    def _lines(self, lines: list[bytes]) -> list[Frame]:
         frames = []
         for line in lines:
             if line:
                 self._field(line)
+                continue
+            if self._data is not None:
+                name = self._name.decode(errors="replace") if self._name else None
+                frames.append(Frame(name, bytes(self._data)))
+                self._data = None
+            self._name = None
+        return frames
+
+    def _whole(self, chunk: bytes) -> list[Frame]:
+        """The frames of whole events; nearly all are a line with data, perhaps one with a name."""
+        frames = []
+        for event in chunk[:-2].split(b"\n\n"):
+            head, line_end, data = event.rpartition(b"\n")
+            named = head[:7] == b"event: " and b"\n" not in head
+            if data[:6] == b"data: " and (named or not line_end):
+                _check(len(data) - 6, self._max_frame)
+                name = head[7:] if named else self._name
+                frames.append(Frame(name.decode(errors="replace") if name else None, data[6:]))
             else:
-                if self._data is not None:
-                    name = self._name.decode(errors="replace") if self._name else None
-                    frames.append(Frame(name, bytes(self._data)))
-                    self._data = None
-                self._name = None
+                frames += self._lines([*event.split(b"\n"), b""])
+            self._name = None
         return frames
 
     def close(self) -> list[Frame]:

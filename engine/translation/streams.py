@@ -24,6 +24,10 @@ Event = dict[str, Any]
 EARLY_END = "the upstream's stream ended early"
 UNUSABLE = "the upstream's stream cannot be used"
 
+_LAST = frozenset({"end", "error"})
+# Names of events come from mappings; more than these may come from an upstream.
+_HEADS = 64
+
 
 class Encoder:
     """The write half: canonical events to bytes in the client's format."""
@@ -38,6 +42,9 @@ class Encoder:
         self._ctx = plan.ctx(client, client.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
         self._name = client.sse.event_name
+        self._end = client.sse.separator
+        # what stands before the data of an event, by the event's name
+        self._heads: dict[str | None, bytes] = {}
         self.over = False
 
     def write(self, event: Event) -> bytes:
@@ -45,12 +52,13 @@ class Encoder:
         if self.over:
             return b""
         written = self._half.step(event, self._state, self.losses, *self._roots)
-        return b"".join([self._frame(each) for each in written]) + self._after(event)
+        data = b"".join([self._frame(each) for each in written])
+        return data + self._after(event) if event["type"] in _LAST else data
 
     def _after(self, event: Event) -> bytes:
         """What the framing wants after the last event."""
         kind = event["type"]
-        if kind not in ("end", "error"):
+        if kind not in _LAST:
             return b""
         self.over = True
         framing = self._client.sse
@@ -70,7 +78,17 @@ class Encoder:
 
     def _frame(self, event: Event) -> bytes:
         name = event.get(self._name) if self._name else None
-        return sse_frame(dumps(event), name, self._client.sse.separator)
+        head = self._heads.get(name)
+        if head is None:
+            head = self._head(name)
+        # JSON text is one line
+        return head + dumps(event) + self._end
+
+    def _head(self, name: str | None) -> bytes:
+        head = sse_frame(b"", name, self._end).removesuffix(self._end)
+        if len(self._heads) < _HEADS:
+            self._heads[name] = head
+        return head
 
 
 class Stream:
@@ -156,9 +174,10 @@ class Stream:
         for data in frames:
             if self.done:
                 break
-            if data.rstrip() == self._terminator:
+            # objects, nearly all that comes, are told by their first byte
+            if data[:1] != b"{" and data.rstrip() == self._terminator:
                 event: Any = {"done": True}
-            elif not data.strip():
+            elif not data or data.isspace():
                 continue
             else:
                 try:
@@ -178,7 +197,8 @@ class Stream:
                 message = f"{UNUSABLE}: {refusal.reason}"
                 out.append(self.fail("upstream", message))
                 break
-            out.append(self._events(events))
+            if events:
+                out.append(self._events(events))
         return b"".join(out)
 
     def _explained(self, event: Event, into: list[dict[str, Any]]) -> bytes:
