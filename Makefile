@@ -17,7 +17,7 @@ run: $(VENV)/.ready ## set up and serve $(CONFIG) on 127.0.0.1:8317; ARGS='--por
 	@exec $(BIN)/ai-proxy serve --config $(CONFIG) $(ARGS)
 
 test: $(VENV)/.ready-dev ## set up and run the whole suite; ARGS='-k name' to choose
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.ready-dev ## ruff
 	@$(BIN)/python -m ruff check .
