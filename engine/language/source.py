@@ -101,15 +101,14 @@ DIGITS = 400
 DEPTH = 48
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1, and without
-    aliases."""
+class _Composing(yaml.composer.Composer):
+    """Composes without aliases and without end."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """One node; what would grow without bound is refused."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[attr-defined]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.composer.ComposerError(
                 None, None, "anchors and aliases are not part of this language", event.start_mark
@@ -119,25 +118,48 @@ class _Loader(yaml.SafeLoader):
                 None, None, f"more than {DEPTH} levels of maps and lists", event.start_mark
             )
         self.depth += 1
-        node = super().compose_node(parent, index)
+        node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
-_Loader.yaml_implicit_resolvers = {}
+class _Loader(_Composing, yaml.SafeLoader):
+    """SafeLoader with the resolvers of YAML 1.2 core instead of those of 1.1."""
+
+
+class _Quick(_Composing, yaml.CSafeLoader):
+    """The same over libyaml's parser, several times faster; its messages are other ones."""
+
+    def __init__(self, stream: str) -> None:
+        yaml.CSafeLoader.__init__(self, stream)
+        yaml.composer.Composer.__init__(self)
+
+
+_RESOLVERS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", ("t", "T", "f", "F")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", tuple("-+0123456789")),
     (
         "float",
         r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+0123456789.",
+        tuple("-+0123456789."),
     ),
-    ("null", r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    ("null", r"null|Null|NULL|~|", ("n", "N", "~", "")),
 ):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
-    )
+    for _letter in _first:
+        _RESOLVERS.setdefault(_letter, []).append(
+            (f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"))
+        )
+_Loader.yaml_implicit_resolvers = _RESOLVERS
+_Quick.yaml_implicit_resolvers = _RESOLVERS
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a text. Raises yaml.YAMLError in the words of the Python parser."""
+    try:
+        return yaml.compose(text, Loader=_Quick)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=_Loader)
 
 
 def read(path: Path, name: str | None = None) -> Node:
@@ -153,7 +175,7 @@ def parse(text: str, name: str) -> Node:
     """The tree of a YAML text. Raises MappingError with every problem of it."""
     source = Source(name, tuple(text.splitlines()))
     try:
-        composed = yaml.compose(text, Loader=_Loader)
+        composed = _composed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         pos = Pos(source, mark.line + 1, mark.column + 1) if mark else Pos(source, 1, 1)
@@ -247,13 +269,13 @@ def _float(text: str) -> float:
 
 
 def _nothing(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.value == "" and node.style is None
+    return isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style
 
 
 def _scalar(node: Any, pos: Pos, problems: list[str]) -> Scalar:
     kind = node.tag.rpartition(":")[2]
     text = node.value
-    unquoted = node.style is None
+    unquoted = not node.style
     if kind == "str":
         return Scalar(pos, text, unquoted)
     if kind == "null":
