@@ -1,6 +1,6 @@
 """Compiled mappings against hand-written Python: the same conversions, as ratios in one run.
 
-    python benchmarks/translate.py [--json] [--rounds 40] [--limit 2.0]
+    python benchmarks/translate.py [--json] [--rounds 20] [--limit 2.0]
 
 Both sides must give the same results before anything is measured. Samples of all cases take turns,
 and the best of each counts, in CPU time, so that other work on the machine disturbs all alike.
@@ -36,8 +36,8 @@ from engine.translation.translator import Translator
 NOW = 1_795_305_600
 CHAT, CLAUDE = "openai-chat", "claude"
 
-# What one sample takes, in seconds: far above the clock's resolution, below a scheduler's slice.
-_SAMPLE = 0.002
+# What one sample takes, in seconds: long enough for caches to be warm, whoever ran before.
+_SAMPLE = 0.01
 
 Run = Callable[[], object]
 
@@ -267,7 +267,7 @@ def main() -> int:
     """Check, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--rounds", type=int, default=40, help="samples of each case")
+    parser.add_argument("--rounds", type=int, default=20, help="samples of each case")
     parser.add_argument("--limit", type=float, help="the highest ratio that is accepted")
     given = parser.parse_args()
     chosen = list(cases())

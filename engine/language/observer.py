@@ -20,6 +20,8 @@ class Observer(Recorder):
         super().__init__(library, traced, static)
         self.active: list[Binding] = []
         self.depth = 0
+        # whether anybody asks what nothing reads
+        self.checking = True
         self.loop = 0
         self._switches = itertools.count(1)
         self._loops: dict[int, int] = {}
@@ -89,7 +91,7 @@ class Observer(Recorder):
 
     def check(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
         """Lines that record what nothing reads of an object, in this branch."""
-        if not binding.checked:
+        if not binding.checked or not self.checking:
             return []
         rested = binding.rested(scope.branch)
         tree = binding.tree(scope.branch, inherited=not rested)

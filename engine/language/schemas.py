@@ -24,6 +24,8 @@ Schema = dict[str, Any]
 # Clients send the same tools with every request: results are kept by the text of the schema.
 _REMEMBERED = 256
 _REMEMBERED_BYTES = 32_768
+# Up to this size the text itself is the key: no longer than many a result, and quicker than a hash.
+_SHORT = 4_096
 
 
 class Outcome(NamedTuple):
@@ -109,6 +111,6 @@ def _fingerprint(schema: Any) -> bytes | None:
         text = orjson.dumps(schema)
     except TypeError:
         return None
-    return (
-        hashlib.blake2b(text, digest_size=20).digest() if len(text) <= _REMEMBERED_BYTES else None
-    )
+    if len(text) <= _SHORT:
+        return text
+    return hashlib.blake2b(text).digest() if len(text) <= _REMEMBERED_BYTES else None

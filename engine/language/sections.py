@@ -92,18 +92,25 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
 
 
 class Section:
-    """One half: ``run`` for serving, ``trace`` for telling what happened."""
+    """One half: ``run`` for serving, ``trace`` for telling what happened.
 
-    def __init__(self, label: str, node: Node, library: Library, roots: Roots) -> None:
+    ``whole``: it is there for all of its document, so that what nothing reads of it is a loss.
+    """
+
+    def __init__(
+        self, label: str, node: Node, library: Library, roots: Roots, whole: bool = True
+    ) -> None:
         self.label = label
         self.node = node
         self.roots = roots
         self._library = library
+        self._whole = whole
         self.program = self._compile(traced=False)
         self._main = self.program.functions["main"]
 
     def _compile(self, traced: bool) -> Program:
         compiler = Compiler(self._library, traced=traced)
+        compiler.checking = self._whole
         root = self.roots.document
         binding = compiler.observe(root, "", Scope({}), "''" if traced else "None")
         names = self.roots.names()

@@ -281,7 +281,9 @@ class _Folder:
 
     def _section(self, label: str, body: Node, document: str, library: Library) -> Section | None:
         try:
-            return Section(f"{self.name}/{label}", body, library, _roots(document))
+            # a plan takes what it needs and leaves the rest to others
+            whole = not label.startswith("plan.")
+            return Section(f"{self.name}/{label}", body, library, _roots(document), whole)
         except MappingError as error:
             self.problems += [each for each in error.problems if each not in self.problems]
             return None
