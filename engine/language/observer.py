@@ -70,14 +70,22 @@ class Observer(Recorder):
     def at_end(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
         """The check at the end of a binding, unless the cases of a switch do it."""
         inner = binding.switches - binding.outer
-        return [] if inner and binding.covered else self.check(binding, scope, pos)
+        done = inner & binding.covering - binding.relying
+        return [] if done else self.check(binding, scope, pos)
 
-    def check_case(self, switch: int, scope: Scope, pos: Pos) -> None:
-        """At the end of a case: check the objects whose keys this switch tells apart."""
+    def check_case(self, switch: int, scope: Scope, pos: Pos, always: bool = False) -> None:
+        """At the end of a case: check the objects whose keys this switch tells apart.
+
+        A case that reads what all cases read relies on the check at the end of the object, unless
+        it is ``always`` wanted.
+        """
         for binding in self.active:
 
             def lines(binding: Binding = binding) -> list[str]:
                 if switch not in binding.switches:
+                    return []
+                if not always and binding.same(scope.branch):
+                    binding.relying.add(switch)
                     return []
                 return self.check(binding, scope, pos)
 
@@ -87,7 +95,7 @@ class Observer(Recorder):
         """Remember that a switch runs whenever the objects made at this depth exist."""
         for binding in self.active:
             if binding.depth == binding_depth:
-                binding.covered = True
+                binding.covering.add(switch)
 
     def check(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
         """Lines that record what nothing reads of an object, in this branch."""

@@ -34,8 +34,8 @@ class Binding:
     ``var`` is its Python name, ``label`` what messages call it, ``trace`` Python code of its path
     in a traced run.
     ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and
-    which switches it was made in; ``covered``: some switch that always runs does the check in each
-    of its cases. ``source``: for the element of a list, the object and the path of the list;
+    which switches it was made in; ``covering``: the switches that always run, ``relying``: those
+    with a case that leaves the check to the end of the object. ``source``: for the element of a list, the object and the path of the list;
     ``elements``: the same from the other side. ``taken``: the objects inside whose rest a
     ``$rest`` of their own takes. ``loop``: how many loops it was made in; ``loops``: the same of
     every switch.
@@ -50,7 +50,8 @@ class Binding:
     trace: str = "None"
     checked: bool = True
     depth: int = 0
-    covered: bool = False
+    covering: set[int] = field(default_factory=set)
+    relying: set[int] = field(default_factory=set)
     outer: frozenset[int] = frozenset()
     loop: int = 0
     loops: dict[int, int] = field(default_factory=dict)
@@ -144,6 +145,14 @@ class Binding:
             if where_it_is == path and other is not self:
                 found += other.readings
         return found
+
+    def same(self, branch: Branch) -> bool:
+        """Whether the last case of ``branch`` knows what is known without it; ``$rest`` in a case is
+        a difference."""
+        switch = branch[-1][0]
+        if any(switch == each for where in self.rests for each, _ in where):
+            return False
+        return self.tree(branch) == self.tree(branch[:-1])
 
     def rested(self, branch: Branch) -> bool:
         """Whether a ``$rest`` takes what is unread where ``branch`` runs."""

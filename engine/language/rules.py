@@ -244,7 +244,7 @@ class HalfCompiler:
                 compiler.out.late(lambda: compiler.check(binding, whole, rule.pos))
                 compiler.out.add("return True")
             else:
-                compiler.check_case(switch, scope, rule.pos)
+                compiler.check_case(switch, scope, rule.pos, always=True)
                 compiler.out.add("return True")
 
     def _each(self, rule: Map, each: Node, scope: Scope) -> None:
