@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.language import templates
 from engine.language.lines import Lines
@@ -178,7 +179,7 @@ class Compiler(Observer):
         if code.ref is not None:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
             getter = f"g_{var}"
-            self.out.getter(getter, f"{getter} = {var}.get if type({var}) is dict else _no_key")
+            self.out.getter(getter, f"{getter} = {var}.get if type({var}) is dict else _nothing")
             return Name(var, code.ref, getter, keys=code.keys)
         self.out.add(f"{var} = {code.text}")
         trace = "None"
@@ -187,7 +188,8 @@ class Compiler(Observer):
             first = self.first_code(mark)
             self.out.add(f"{trace} = T.value({var}, {first})")
         binding = self.observe(var, label, scope, trace, checked=False)
-        return self.named(binding)
+        plain = code.plain or code.boolean
+        return replace(self.named(binding), plain=plain, whole=code.whole)
 
     def ignore(self, node: Node, scope: Scope) -> None:
         """``$ignore``: these are read on purpose."""

@@ -43,7 +43,8 @@ class Code:
     """A Python expression, the path it reads, and what is known of its value.
 
     ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None. ``whole``: always a whole number. ``name``: it is just that name.
+    ``never_null``: never None. ``whole``: always a whole number. ``plain``: never a number, so that
+    Python calls it true where JMESPath does. ``name``: it is just that name.
     ``test``: Python code that is true where JMESPath calls the value true, when there is a shorter
     one than the general.
     """
@@ -54,6 +55,7 @@ class Code:
     boolean: bool = False
     never_null: bool = False
     whole: bool = False
+    plain: bool = False
     getter: str | None = None
     keys: frozenset[str] | None = None
     always: frozenset[str] = frozenset()
@@ -161,15 +163,17 @@ class Expressions:
     def truth(self, code: Code, scope: Scope) -> str:
         """Python code that is true where JMESPath calls the value true."""
         text = self.look(code, scope)
-        return code.test or self._true(text, code.boolean)
+        return code.test or self._true(text, code)
 
-    def _true(self, text: str, boolean: bool) -> str:
-        # everything empty is false in both languages, but a zero only in Python
-        if boolean:
+    def _true(self, text: str, code: Code) -> str:
+        if code.boolean or code.plain:
             return text
-        return f"({self._held(*self._bound(text))})"
+        return f"({self._held(code, *self._bound(text))})"
 
-    def _held(self, value: str, bound: str) -> str:
+    def _held(self, code: Code, value: str, bound: str) -> str:
+        # everything empty is false in both languages, but a zero only in Python
+        if code.plain:
+            return f"({bound})"
         return f"({bound}) is not None and ({value} or {value} == 0 and {value} is not False)"
 
     # ---------------------------------------------------------------- nodes
@@ -209,6 +213,7 @@ class Expressions:
                 always=name.always,
                 word=key,
                 whole=name.whole,
+                plain=name.plain,
                 name=name,
             )
         return self.below(current, key)
@@ -262,7 +267,7 @@ class Expressions:
         left, right = ast["children"]
         source = self.node(left, scope, current)
         if right["type"] == "identity":
-            return Code(f"_present({source.text})", source.ref)
+            return Code(f"_present({source.text})", source.ref, plain=True)
         return self._project(source, right, scope)
 
     def _value_projection(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
@@ -289,21 +294,19 @@ class Expressions:
             test = f" if {name} is not None and {holds}"
         value, bound = self._bound(source.text)
         if right["type"] == "identity":
-            return Code(
-                f"([{name} for {name} in {value}{test}] if type({bound}) is list else None)",
-                source.ref,
-            )
+            text = f"[{name} for {name} in {value}{test}]"
+            return Code(f"({text} if type({bound}) is list else None)", source.ref, plain=True)
         self.look(source, scope)
         body = self.node(right, scope, element)
         result = self.temp()
         present = f"{' and' if test else ' if'} ({result} := {body.text}) is not None"
         text = f"[{result} for {name} in {value}{test}{present}]"
-        return Code(f"({text} if type({bound}) is list else None)", body.ref)
+        return Code(f"({text} if type({bound}) is list else None)", body.ref, plain=True)
 
     def _flatten(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         source = self.node(ast["children"][0], scope, current)
         # an element of the flattened list may be an element of an element: taken whole
-        return Code(f"_flatten({self.take(source, scope)})")
+        return Code(f"_flatten({self.take(source, scope)})", plain=True)
 
     def _comparator(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = (self.node(child, scope, current) for child in ast["children"])
@@ -341,14 +344,36 @@ class Expressions:
             return f"({one} {'is' if positive else 'is not'} {other})"
         if any(isinstance(value, str | list | dict) for value in known):
             return f"({one} {sign} {other})"
-        return f"({'' if positive else 'not '}_eq({one}, {other}))"
+        if known:
+            given = one if children[1]["type"] == "literal" else other
+            return self._equals(given, known[0], positive)
+        left, bound_left = self._bound(one)
+        right, bound_right = self._bound(other)
+        # equal for Python, true and 1 are not for JSON
+        same = f"type({left}) is type({right}) or _eq({left}, {right})"
+        return f"({'' if positive else 'not '}(({bound_left}) == ({bound_right}) and ({same})))"
+
+    def _equals(self, text: str, value: Any, positive: bool) -> str:
+        """Equality with a literal true, false or number."""
+        if isinstance(value, bool):
+            return f"({text} {'is' if positive else 'is not'} {value})"
+        if value not in (0, 1):
+            return f"({text} {'==' if positive else '!='} {value!r})"
+        name, bound = self._bound(text)
+        same = f"({bound}) == {value!r} and {name} is not {bool(value)}"
+        return f"({same})" if positive else f"(not ({same}))"
 
     def _or_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = (self.node(child, scope, current) for child in ast["children"])
         one, other = self.take(left, scope), self.take(right, scope)
         test = f"({self._tested(left)} or {self._tested(right)})"
         if left.boolean:
-            return Code(f"({one} or {other})", None, False, right.boolean, test=test)
+            return Code(
+                f"({one} or {other})",
+                boolean=right.boolean,
+                plain=right.boolean or right.plain,
+                test=test,
+            )
         default = ast["children"][1]
         if scope.names and default["type"] == "literal" and default["value"] not in _EMPTY:
             raise ExpressionError(
@@ -356,19 +381,24 @@ class Expressions:
                 " or not_null()"
             )
         value, bound = self._bound(one)
-        return Code(f"({value} if {self._held(value, bound)} else {other})", test=test)
+        return Code(f"({value} if {self._held(left, value, bound)} else {other})", test=test)
 
     def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = (self.node(child, scope, current) for child in ast["children"])
         one, other = self.take(left, scope), self.take(right, scope)
         test = f"({self._tested(left)} and {self._tested(right)})"
         if left.boolean:
-            return Code(f"({one} and {other})", None, False, right.boolean, test=test)
+            return Code(
+                f"({one} and {other})",
+                boolean=right.boolean,
+                plain=right.boolean or right.plain,
+                test=test,
+            )
         value, bound = self._bound(one)
-        return Code(f"({other} if {self._held(value, bound)} else {value})", test=test)
+        return Code(f"({other} if {self._held(left, value, bound)} else {value})", test=test)
 
     def _tested(self, code: Code) -> str:
-        return code.test or self._true(code.text, code.boolean)
+        return code.test or self._true(code.text, code)
 
     def _not_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         code = self.node(ast["children"][0], scope, current)
@@ -444,15 +474,30 @@ class Expressions:
         if own.kinds == ("text",):
             plain = self._callable(own.name, own.plain, "p")
             value, bound = self._bound(texts[0])
-            return Code(f"({plain}({value}) if type({bound}) is str else {checked}({value}))")
+            text = f"({plain}({value}) if type({bound}) is str else {checked}({value}))"
+            return Code(text, plain=own.container)
         call = checked
         if len(texts) == own.max_args:
             call = self._callable(own.name, own.quick, "q")
+        if own.numbers is not None:
+            return Code(self._numbers(own.numbers, call, texts, arguments))
         if own.takes_null or own.kinds[0] == "any" or arguments[0].never_null:
-            return Code(f"{call}({', '.join(texts)})")
+            return Code(f"{call}({', '.join(texts)})", plain=own.container)
         value, bound = self._bound(texts[0])
         rest = "".join(f", {text}" for text in texts[1:])
-        return Code(f"({call}({value}{rest}) if ({bound}) is not None else None)")
+        text = f"({call}({value}{rest}) if ({bound}) is not None else None)"
+        return Code(text, plain=own.container)
+
+    def _numbers(self, sign: str, call: str, texts: list[str], arguments: list[Code]) -> str:
+        """A sum or the like; quick for whole numbers."""
+        (one, bound), (other, other_bound) = self._bound(texts[0]), self._bound(texts[1])
+        # both are bound before either is tested: the call needs them, too
+        tests = [f"type({name}) is int" for name, code in ((one, arguments[0]), (other, arguments[1])) if not code.whole]
+        if not tests:
+            return f"({texts[0]} {sign} {texts[1]})"
+        quick = f"{one} {sign} {other} if {' and '.join(tests)} else {call}({one}, {other})"
+        before = [each for each, name in ((bound, one), (other_bound, other)) if each != name]
+        return f"(({', '.join(before)}), {quick})[-1]" if before else f"({quick})"
 
     def _arity(self, name: str, given: int, least: int, most: int | None) -> None:
         if given < least or (most is not None and given > most):

@@ -33,13 +33,17 @@ _SEARCHED = 65_536
 Number = int | float
 
 
-@function("add", "number", "number", takes_null=True, example=("add(a, b)", {"a": 2}, 2))
+@function(
+    "add", "number", "number", takes_null=True, numbers="+", example=("add(a, b)", {"a": 2}, 2)
+)
 def add(a: Number | None, b: Number | None) -> Number | None:
     """The sum; absent counts as zero, both absent: null."""
     return None if a is None and b is None else (a or 0) + (b or 0)
 
 
-@function("sub", "number", "number", takes_null=True, example=("sub(a, b)", {"a": 5, "b": 2}, 3))
+@function(
+    "sub", "number", "number", takes_null=True, numbers="-", example=("sub(a, b)", {"a": 5, "b": 2}, 3)
+)
 def sub(a: Number | None, b: Number | None) -> Number | None:
     """The difference; absent counts as zero, both absent: null."""
     return None if a is None and b is None else (a or 0) - (b or 0)
@@ -133,12 +137,16 @@ def unique_by(elements: list[Any], key: str) -> list[Any]:
 @function("index_of", "list", "any", example=("index_of(l, 'b')", {"l": ["a", "b"]}, 1))
 def index_of(elements: list[Any], value: Any) -> int | None:
     """The first position of a value; null if it is not in the list."""
+    if isinstance(value, str):
+        return elements.index(value) if value in elements else None
     return next((i for i, each in enumerate(elements) if _equal(each, value)), None)
 
 
 @function("last_index", "list", "any", example=("last_index(l, 'a')", {"l": ["a", "b", "a"]}, 2))
 def last_index(elements: list[Any], value: Any) -> int | None:
     """The last position of a value; null if it is not in the list."""
+    if isinstance(value, str) and value not in elements:
+        return None
     positions = range(len(elements) - 1, -1, -1)
     return next((i for i in positions if _equal(elements[i], value)), None)
 
@@ -227,8 +235,8 @@ def join_text(elements: list[Any] | None, separator: str | None = "") -> str | N
     """The ``text`` of each element (or the element, a string) joined; null for an absent list."""
     if elements is None:
         return None
-    texts = (each.get("text") if isinstance(each, dict) else each for each in elements)
-    return (separator or "").join(text for text in texts if isinstance(text, str))
+    texts = [each.get("text") if isinstance(each, dict) else each for each in elements]
+    return (separator or "").join([text for text in texts if isinstance(text, str)])
 
 
 @function(

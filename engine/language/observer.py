@@ -53,7 +53,7 @@ class Observer(Recorder):
         getter = f"g_{binding.var}"
         self.out.getter(
             getter,
-            f"{getter} = {binding.var}.get if type({binding.var}) is dict else _no_key",
+            f"{getter} = {binding.var}.get if type({binding.var}) is dict else _nothing",
         )
         return Name(binding.var, Ref(binding), getter)
 

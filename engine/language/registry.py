@@ -7,6 +7,7 @@ documentation, an example that a test runs), so that adding a function is writin
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,6 +28,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "any": (object,),
 }
+
+
+# Return annotations of functions that never give a number.
+_CONTAINERS = r"(str|bool|list\[.*\]|dict\[.*\])( \| None)?$"
 
 
 class FunctionError(EngineError, TypeError):
@@ -51,7 +56,8 @@ class Function:
     ``call`` takes evaluated values and checks them against ``kinds``, one declaration an argument
     (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them, ``plain``
     checks nothing. ``inline`` is Python code that does the same to ``{0}``, ``{1}``…, each used
-    once; ``boolean``: it always gives true or false. ``example`` is (expression, document, result).
+    once; ``boolean``: it always gives true or false, ``container``: never a number.
+    ``numbers``: the Python sign that does the same to two whole numbers. ``example`` is (expression, document, result).
     """
 
     name: str
@@ -66,6 +72,8 @@ class Function:
     quick: Call
     inline: str | None
     boolean: bool
+    container: bool
+    numbers: str | None
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -77,6 +85,7 @@ def function(
     example: Example,
     takes_null: bool = False,
     inline: str | None = None,
+    numbers: str | None = None,
 ) -> Callable[[_F], _F]:
     """Register a function under ``name``, one kind an argument; a default makes it optional.
 
@@ -89,7 +98,9 @@ def function(
         required = sum(1 for each in parameters if each.default is each.empty)
         doc = (plain.__doc__ or "").strip().partition("\n")[0]
         call = _checked(name, kinds, required, plain, takes_null)
-        boolean = set(kinds) == {"any"} and inspect.signature(plain).return_annotation == "bool"
+        gives = str(inspect.signature(plain).return_annotation)
+        boolean = set(kinds) == {"any"} and gives == "bool"
+        container = re.match(_CONTAINERS, gives) is not None
         quick = _quick(kinds, plain, call)
         FUNCTIONS[name] = Function(
             name,
@@ -104,6 +115,8 @@ def function(
             quick,
             inline,
             boolean,
+            container,
+            numbers,
         )
         return plain
 

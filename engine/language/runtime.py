@@ -41,10 +41,6 @@ class Refusal(Exception):
 EVALUATION_ERRORS = (jmespath.exceptions.JMESPathError, FunctionError, RecursionError)
 
 
-def no_key(_: str) -> None:
-    """``dict.get`` of what is no object."""
-
-
 def field(value: Any, key: str) -> Any:
     """One key of an object, else None."""
     return value.get(key) if type(value) is dict else None
@@ -368,7 +364,8 @@ def append(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) 
 
 HELPERS: dict[str, Any] = {
     "NULL": NULL,
-    "_no_key": no_key,
+    # ``get`` of what is no object
+    "_nothing": {}.get,
     "_field": field,
     "_index": index,
     "_slice": slice_,

@@ -26,7 +26,7 @@ class Name:
 
     ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only
     keys allowed below.
-    ``whole``: always a whole number.
+    ``whole``: always a whole number. ``plain``: never a number.
     """
 
     code: str
@@ -36,6 +36,7 @@ class Name:
     always: frozenset[str] = frozenset()
     trace: str = "None"
     whole: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
