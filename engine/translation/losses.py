@@ -73,7 +73,7 @@ class Origins:
             below = self._below(path)
             return _meeting(below) if below else self._above(path)
         made = _paths(note for note in notes if note.how != "when")
-        # a name's value that a rule built is copied from nowhere: what is in it tells where it is from
+        # a name for what rules built is copied from nowhere: what is in it tells where it is from
         copied = any(note.how == "copy" and note.paths for note in notes)
         below = [] if copied else self._below(path)
         asked = _paths(note for note in notes if note.how == "when") if conditions else []
