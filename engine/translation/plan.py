@@ -49,28 +49,36 @@ class Plan:
     options: dict[str, Any]
     now: int
     data: dict[str, Any] = field(default_factory=dict)
+    _facts: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
         signatures."""
-        ctx = Ctx(
-            model=self.model,
-            client_model=self.client_model,
-            stream=self.stream,
-            provider=self.provider.facts if self.provider else {},
-            vendor=vendor,
-            format=side.name,
-            api_version=self.api_version,
-            limits={},
-            now=self.now,
-            options=self.options,
-            status=None,
-            headers={},
-            client_format=self.source,
-            upstream_format=self.target,
-        )
+        ctx = Ctx(self._facts or self._known())
+        ctx["vendor"] = vendor
+        ctx["format"] = side.name
         ctx.body = self.body
         return ctx
+
+    def _known(self) -> dict[str, Any]:
+        """What ``ctx`` says for both sides."""
+        self._facts = {
+            "model": self.model,
+            "client_model": self.client_model,
+            "stream": self.stream,
+            "provider": self.provider.facts if self.provider else {},
+            "vendor": "",
+            "format": "",
+            "api_version": self.api_version,
+            "limits": {},
+            "now": self.now,
+            "options": self.options,
+            "status": None,
+            "headers": {},
+            "client_format": self.source,
+            "upstream_format": self.target,
+        }
+        return self._facts
 
 
 def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None:

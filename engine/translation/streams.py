@@ -25,6 +25,8 @@ EARLY_END = "the upstream's stream ended early"
 UNUSABLE = "the upstream's stream cannot be used"
 
 _LAST = frozenset({"end", "error"})
+# What says something of the stream as a whole.
+_TELLING = frozenset({"usage", *_LAST})
 # Names of events come from mappings; more than these may come from an upstream.
 _HEADS = 64
 
@@ -52,7 +54,10 @@ class Encoder:
         if self.over:
             return b""
         written = self._half.step(event, self._state, self.losses, *self._roots)
-        data = b"".join([self._frame(each) for each in written])
+        if len(written) == 1:
+            data = self._frame(written[0])
+        else:
+            data = b"".join([self._frame(each) for each in written])
         return data + self._after(event) if event["type"] in _LAST else data
 
     def _after(self, event: Event) -> bytes:
@@ -174,8 +179,7 @@ class Stream:
         for data in frames:
             if self.done:
                 break
-            # objects, nearly all that comes, are told by their first byte
-            if data[:1] != b"{" and data.rstrip() == self._terminator:
+            if data.rstrip() == self._terminator:
                 event: Any = {"done": True}
             elif not data or data.isspace():
                 continue
@@ -233,7 +237,8 @@ class Stream:
     def _events(self, events: list[Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
-            self._noted(event)
+            if not self.started or event["type"] in _TELLING:
+                self._noted(event)
             try:
                 for each in self._order.push(event):
                     out.append(self._encoder.write(each))
@@ -245,4 +250,4 @@ class Stream:
                 break
             if self.done:
                 break
-        return b"".join(out)
+        return out[0] if len(out) == 1 else b"".join(out)
