@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from engine.errors import Rejected, UpstreamError
+from engine.gateway import payload
 from engine.gateway.call import Call, Prepared
 from engine.gateway.context import Context
 from engine.gateway.credentials import Credential, redact
@@ -68,7 +69,8 @@ class Attempts:
 
     def _prepare(self, candidate: Candidate) -> Prepared:
         call, provider = self._call, candidate.credential.provider
-        if self._is_same(candidate):
+        rules = self._snapshot.payload.applying(candidate.model, provider.format)
+        if not rules and self._is_same(candidate):
             version = call.format.api_versions
             headers = dict(provider.headers)
             asked = provider.api_version or version.default
@@ -93,7 +95,8 @@ class Attempts:
         if request.losses and options.get("on-loss") == "reject":
             lost = request.losses[0]
             raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
-        body = jsontext.dumps(request.body)
+        changed, _ = payload.apply(rules, request.body)
+        body = jsontext.dumps(changed)
         return Prepared(request.path, request.headers, body, request.plan, request.losses, False)
 
     def _is_same(self, candidate: Candidate) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import cerberus
 
 from engine.errors import ConfigError, MappingError
+from engine.gateway.payload import Rule, Target, steps
 from engine.gateway.schema import SCHEMA
 from engine.gateway.settings import (
     UNSET,
@@ -179,6 +180,7 @@ class _Reader:
                 )
                 for row in data["routes"]
             ),
+            payload=self._payload(data["payload"]),
             credentials=credentials,
             notes=tuple(self.notes),
             files=tuple(self.files),
@@ -266,6 +268,24 @@ class _Reader:
                     path, f"a proxy is one of {', '.join(PROXY_SCHEMES)} with ://host:port"
                 )
         return text
+
+    def _payload(self, kinds: Mapping[str, Any]) -> tuple[Rule, ...]:
+        rules = []
+        for action in ("default", "override", "filter"):
+            for index, row in enumerate(kinds[action]):
+                params = row["params"]
+                for number, path in enumerate(params):
+                    place = ("payload", action, index, "params")
+                    try:
+                        steps(path)
+                    except ValueError as error:
+                        key = path if isinstance(params, dict) else number
+                        self.problem((*place, key), str(error), at_key=True)
+                targets = tuple(Target(t["name"], t["protocol"]) for t in row["models"])
+                values = params if isinstance(params, dict) else dict.fromkeys(params)
+                name = f"payload.{action}[{index}]"
+                rules.append(Rule(action, name, targets, tuple(values.items())))
+        return tuple(rules)
 
     def _credentials(self, rows: list[dict[str, Any]]) -> tuple[CredentialSettings, ...]:
         credentials: list[CredentialSettings] = []

@@ -145,6 +145,39 @@ _CREDENTIAL: Rule = {
     ),
 }
 
+_TARGETS: Rule = {
+    "type": "list",
+    "required": True,
+    "empty": False,
+    "schema": {
+        "type": "dict",
+        "schema": {
+            "name": {
+                **_STRING,
+                "required": True,
+                "meta": "a glob over the upstream's name of the model",
+            },
+            "protocol": _text(
+                None, "the wire format that the upstream is asked in; default: any", empty=False
+            ),
+        },
+    },
+    "meta": "what the rule is for; one that fits is enough",
+}
+
+
+def _payload(params: Rule, meta: str) -> Rule:
+    row = {"models": _TARGETS, "params": {"required": True, "empty": False, **params}}
+    return _list({"type": "dict", "schema": row}, meta)
+
+
+_VALUES: Rule = {
+    "type": "dict",
+    "keysrules": {"type": "string", "empty": False},
+    "meta": "path: value, as in `a.b[0].c: 1`",
+}
+_PATHS: Rule = {"type": "list", "schema": dict(_STRING), "meta": "paths"}
+
 _MATCH: Rule = _map(
     "globs; what is absent matches everything",
     model=_text("*", "the model's name as the client wrote it"),
@@ -260,6 +293,12 @@ SCHEMA: dict[str, Rule] = _kebab(
         ),
         "passthrough_headers": _list(
             dict(_STRING), "upstream answer headers that the client gets, too"
+        ),
+        "payload": _map(
+            "changes to translated requests, in this order",
+            default=_payload(_VALUES, "set what is absent"),
+            override=_payload(_VALUES, "set in any case"),
+            filter=_payload(_PATHS, "take away"),
         ),
         "routes": _list(
             {

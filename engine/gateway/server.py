@@ -14,9 +14,8 @@ from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
-from engine.gateway.credentials import build as build_credentials
 from engine.gateway.settings import guard
-from engine.gateway.snapshot import load_translator
+from engine.gateway.snapshot import build
 from engine.language.source import suggest
 
 log = logging.getLogger("engine.gateway")
@@ -76,8 +75,7 @@ def check_config(path: Path | str) -> list[str]:
     try:
         settings = config.load(Path(path))
         guard(settings, settings.host)
-        translator = load_translator(settings)
-        build_credentials(settings, translator.providers, translator.formats)
+        build(settings)
     except (ConfigError, MappingError) as error:
         return error.problems
     return []

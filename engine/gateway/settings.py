@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.gateway.payload import Rule
 
 # Stands for an api-key whose variable is not set; no key can hold the character.
 UNSET = "\x00"
@@ -101,6 +102,7 @@ class Settings:
     force_model_prefix: bool
     passthrough_headers: frozenset[str]
     routes: tuple[RouteOptions, ...]
+    payload: tuple[Rule, ...]
     credentials: tuple[CredentialSettings, ...]
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()

@@ -15,6 +15,7 @@ from engine.gateway.demo import DemoTransport
 from engine.gateway.failures import Classes
 from engine.gateway.ingress import Ingress
 from engine.gateway.patterns import matches
+from engine.gateway.payload import Payload
 from engine.gateway.routing import Router
 from engine.gateway.settings import RouteOptions, Settings
 from engine.gateway.upstream import AsyncBaseTransport, Transports
@@ -31,6 +32,7 @@ class Snapshot:
     router: Router
     ingress: Ingress
     classes: Classes
+    payload: Payload
     transports: Transports
     demo: DemoTransport
     built: int
@@ -83,6 +85,7 @@ def build(
         router=Router(usable, settings.force_model_prefix, settings.fallbacks),
         ingress=Ingress(translator.formats),
         classes=failures.shipped(),
+        payload=Payload(settings.payload, translator.formats),
         transports=transports or Transports(),
         demo=DemoTransport(translator),
         built=int(time.time()),
