@@ -143,15 +143,15 @@ def _ctx(translator: Translator, side: Format, case: Case) -> Any:
     given = dict(case.ctx)
     name = given.pop("provider", side.default_provider)
     who = translator.providers.get(name) if isinstance(name, str) else None
-    facts = name if isinstance(name, dict) else who.facts if who else {}
     model = given.get("model")
+    facts = name if isinstance(name, dict) else who.facts_for(model) if who else {}
     version = (who.api_version if who else None) or side.api_versions.default
     plan = Plan(
         side.name, side.name, who, model, model, False, version, case.client, {}, 1_700_000_000
     )
     ctx = plan.ctx(side, side.vendor)
-    limits = side.limits.over(who.limits) if who else side.limits
-    ctx.update(limits=limits.row(model), provider=facts)
+    limits = {**side.limits.row(model), **(who.limits_for(model) if who else {})}
+    ctx.update(limits=limits, provider=facts)
     ctx.update(given)
     return ctx
 

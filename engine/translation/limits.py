@@ -26,9 +26,9 @@ class Limits:
         rows = tuple(data.get("models") or ())
         return cls(dict(data.get("default") or {}), rows, lower, tuple(normal.items()))
 
-    def over(self, rows: list[Row]) -> Limits:
-        """The same with rows that are asked first."""
-        return Limits(self.default, (*rows, *self.rows), self.lower, self.replace)
+    def keys(self) -> set[str]:
+        """Every key that a row says."""
+        return {*self.default, *(key for row in self.rows for key in row)} - {"match"}
 
     def row(self, model: str | None) -> Row:
         """The limits of a model; those of ``default`` for a name no row knows."""

@@ -66,7 +66,7 @@ class Plan:
             "model": self.model,
             "client_model": self.client_model,
             "stream": self.stream,
-            "provider": self.provider.facts if self.provider else {},
+            "provider": self.provider.facts_for(self.model) if self.provider else {},
             "vendor": "",
             "format": "",
             "api_version": self.api_version,

@@ -1,55 +1,38 @@
-"""Provider files: who is asked, in which wire format, with what facts.
+"""Providers: who is asked, in which wire format, with what facts.
 
-``providers/<name>.yaml``, kebab-case keys. Mappings see the facts as ``ctx.provider`` with
-underscores in the keys.
+Mappings see the quirks of a provider, those of the model's rows over its own, as ``ctx.provider``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from fnmatch import fnmatchcase
 from typing import Any
 
-from engine.errors import MappingError
-from engine.language.envelope import check
-from engine.language.source import read
 
-TEXT = {"type": "string"}
-SCHEMA: dict[str, Any] = {
-    "name": {"type": "string", "required": True},
-    "format": {"type": "string", "required": True},
-    "wires": {"type": "list", "schema": TEXT},
-    "base-url": {"type": "string", "nullable": True},
-    "path": TEXT,
-    "key-env": {"type": "string", "nullable": True},
-    "auth": {
-        "type": "dict",
-        "nullable": True,
-        "schema": {"header": {"type": "string", "required": True}, "prefix": TEXT},
-    },
-    "api-version": {"type": "string", "nullable": True},
-    "vendor": TEXT,
-    "headers": {"type": "dict", "valuesrules": TEXT},
-    "quirks": {"type": "dict"},
-    "limits": {"type": "list", "schema": {"type": "dict", "allow_unknown": True}},
-    "demo": {"type": "boolean"},
-    "docs": TEXT,
-}
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """What holds for the models whose names match a glob."""
+
+    match: str
+    quirks: dict[str, Any]
+    limits: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider file. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to
-    call (demo).
+    """One provider. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call
+    (demo).
 
-    ``facts``: what mappings see as ``ctx.provider``.
+    ``facts``: what mappings see as ``ctx.provider``, without the rows of models. ``sources``: the
+    place of every fact, by its key (``quirks.strict``, ``models[0]``).
     """
 
     name: str
     format: str
     wires: tuple[str, ...]
     base_url: str | None = None
+    base_urls: dict[str, str] = field(default_factory=dict)
     path: str | None = None
     key_env: str | None = None
     auth: dict[str, str] | None = None
@@ -57,57 +40,33 @@ class Provider:
     vendor: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     quirks: dict[str, Any] = field(default_factory=dict)
-    limits: list[dict[str, Any]] = field(default_factory=list)
+    models: tuple[ModelRow, ...] = ()
     demo: bool = False
+    document: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        # what mappings see as ctx.provider
         facts = {"name": self.name, "demo": self.demo, **self.quirks}
         object.__setattr__(self, "facts", facts)
 
+    def rows(self, model: str | None) -> list[ModelRow]:
+        """The rows for a model, the strongest first."""
+        name = (model or "").lower()
+        return [row for row in self.models if fnmatchcase(name, row.match)]
 
-def load(folders: Iterable[Path], formats: Iterable[str]) -> dict[str, Provider]:
-    """All provider files of the folders, later ones over earlier. Raises MappingError with every
-    mistake."""
-    known = set(formats)
-    found: dict[str, Provider] = {}
-    problems: list[str] = []
-    for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
-            if path.name.endswith(".test.yaml"):
-                continue
-            try:
-                provider = _provider(path, f"{folder.name}/{path.name}", known)
-            except MappingError as error:
-                problems += error.problems
-            else:
-                found[provider.name] = provider
-    if problems:
-        raise MappingError(problems)
-    return found
+    def facts_for(self, model: str | None) -> dict[str, Any]:
+        """``ctx.provider`` of a call for this model."""
+        if not self.models:
+            return self.facts
+        facts = dict(self.facts)
+        for row in reversed(self.rows(model)):
+            facts.update(row.quirks)
+        return facts
 
-
-def _provider(path: Path, name: str, formats: set[str]) -> Provider:
-    node = read(path, name)
-    data = check(node, SCHEMA)
-    if data["name"] != path.stem:
-        node.pos.error(f"name is {data['name']}, but the file is {path.name}; make them equal")
-    for wire in (data["format"], *data.get("wires", ())):
-        if wire not in formats:
-            node.pos.error(f"unknown wire format {wire}; there is no folder mappings/{wire}")
-    return Provider(
-        name=data["name"],
-        format=data["format"],
-        wires=tuple(data.get("wires") or (data["format"],)),
-        base_url=data.get("base-url"),
-        path=data.get("path"),
-        key_env=data.get("key-env"),
-        auth=data.get("auth"),
-        api_version=data.get("api-version"),
-        vendor=data.get("vendor") or data["name"],
-        headers=dict(data.get("headers") or {}),
-        quirks=dict(data.get("quirks") or {}),
-        limits=list(data.get("limits") or ()),
-        demo=bool(data.get("demo")),
-    )
+    def limits_for(self, model: str | None) -> dict[str, Any]:
+        """What lies over the format's limits of this model."""
+        limits: dict[str, Any] = {}
+        for row in reversed(self.rows(model)):
+            limits.update(row.limits)
+        return limits

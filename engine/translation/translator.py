@@ -25,8 +25,9 @@ from engine.translation.formats import Format
 from engine.translation.formats import load as load_formats
 from engine.translation.losses import Loss, Origins, Run, explained, told
 from engine.translation.plan import Ctx, Plan, decide, rejected
+from engine.translation.provider_files import load as load_providers
 from engine.translation.providers import Provider
-from engine.translation.providers import load as load_providers
+from engine.translation.quirks import Quirks
 from engine.translation.streams import Encoder, Stream
 
 Body = dict[str, Any]
@@ -127,7 +128,7 @@ class Translator:
         map_folders = [shipped("mappings"), *map(Path, mappings)]
         provider_folders = [shipped("providers"), *map(Path, providers)]
         known = load_formats(map_folders)
-        who = load_providers(provider_folders, known)
+        who = load_providers(provider_folders, known, Quirks.load(map_folders))
         kinds: dict[str, int] = {}
         for folder in map_folders:
             if (folder / "kinds.yaml").is_file():
@@ -218,8 +219,8 @@ class Translator:
         if row is None:
             if len(self._rows) >= _ROWS:
                 self._rows.clear()
-            limits = side.limits.over(who.limits) if who and who.limits else side.limits
-            row = self._rows[key] = limits.row(model)
+            own = who.limits_for(model) if who else {}
+            row = self._rows[key] = {**side.limits.row(model), **own}
         return row
 
     def _run(self, half: _Half, reading: _Half | None) -> tuple[Any, bool]:

@@ -1,0 +1,217 @@
+"""Provider files: ``providers/<name>.yaml``, kebab-case keys.
+
+A file that ``extends`` another says only what differs; with its own name it changes the file that
+it lies over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import MappingError
+from engine.language.envelope import check
+from engine.language.source import Map, Node, Seq, read, suggest
+from engine.resources import shipped
+from engine.translation.formats import Format
+from engine.translation.providers import ModelRow, Provider
+from engine.translation.quirks import Quirks
+
+TEXT = {"type": "string"}
+ANY = {"type": "dict"}
+TEXTS = {"type": "dict", "keysrules": TEXT, "valuesrules": TEXT}
+SCHEMA: dict[str, Any] = {
+    "name": {"type": "string", "required": True, "meta": "as the file is called"},
+    "extends": {
+        **TEXT,
+        "meta": "a provider whose facts hold where this file says nothing; its own name: the file "
+        "that this one lies over",
+    },
+    "format": {**TEXT, "meta": "the wire format that it is asked in"},
+    "wires": {
+        "type": "list",
+        "schema": TEXT,
+        "meta": "all wire formats that it offers, the best first; default: `format`",
+    },
+    "base-url": {**TEXT, "nullable": True, "meta": "where it answers, the version included"},
+    "base-urls": {**TEXTS, "meta": "by wire format, where one of `wires` answers elsewhere"},
+    "path": {**TEXT, "meta": "the path of a call, where it is not the format's own"},
+    "key-env": {**TEXT, "nullable": True, "meta": "the variable that holds the key"},
+    "auth": {
+        "type": "dict",
+        "nullable": True,
+        "schema": {"header": {"type": "string", "required": True}, "prefix": TEXT},
+        "meta": "the header of the key and what stands before it; default: the format's own",
+    },
+    "api-version": {**TEXT, "nullable": True, "meta": "the version it is asked with"},
+    "vendor": {
+        **TEXT,
+        "meta": "whose signatures and files it takes; default: the name, so nobody else's",
+    },
+    "headers": {**TEXTS, "meta": "sent with every call"},
+    "quirks": {**ANY, "meta": "what it does otherwise, see below"},
+    "models": {
+        "type": "list",
+        "schema": {
+            "type": "dict",
+            "schema": {
+                "match": {"type": "string", "required": True, "meta": "a glob, in small letters"},
+                "quirks": {**ANY, "meta": "over those of the file"},
+                "limits": {**ANY, "meta": "over those of the format's models.yaml"},
+            },
+        },
+        "meta": "what holds for some models; of all rows that match, the first that says a key",
+    },
+    "demo": {"type": "boolean", "meta": "answers are made up here, nobody is called"},
+    "docs": {**TEXT, "meta": "where it is described"},
+}
+
+# What a file says of itself alone.
+OWN = frozenset({"name", "extends", "vendor", "demo", "docs"})
+# What is put together key by key.
+MERGED = ("quirks", "headers", "base-urls")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    node: Map
+    data: dict[str, Any]
+    # the file of the same name that this one lies over
+    under: _File | None
+
+
+def load(
+    folders: Iterable[Path], formats: Mapping[str, Format], quirks: Quirks
+) -> dict[str, Provider]:
+    """All provider files of the folders, later ones over earlier. Raises MappingError with every
+    mistake."""
+    files: dict[str, _File] = {}
+    problems: list[str] = []
+    for folder in folders:
+        own = folder == shipped("providers")
+        for path in sorted(folder.glob("*.yaml")):
+            if path.name.endswith(".test.yaml"):
+                continue
+            name = f"{folder.name}/{path.name}" if own else str(path)
+            try:
+                file = _read(path, name, formats, quirks, files.get(path.stem))
+            except MappingError as error:
+                problems += error.problems
+            else:
+                files[path.stem] = file
+    found: dict[str, Provider] = {}
+    for file in files.values():
+        try:
+            provider = _provider(*_resolved(file, files, []), file.node)
+        except MappingError as error:
+            problems += error.problems
+        else:
+            found[provider.name] = provider
+    if problems:
+        raise MappingError(list(dict.fromkeys(problems)))
+    return found
+
+
+def _read(
+    path: Path, name: str, formats: Mapping[str, Format], quirks: Quirks, under: _File | None
+) -> _File:
+    node = read(path, name)
+    data = check(node, SCHEMA)
+    assert isinstance(node, Map)
+    if data["name"] != path.stem:
+        node.pos.error(f"name is {data['name']}, but the file is {path.name}; make them equal")
+    wires = [data["format"]] if "format" in data else []
+    for wire in (*wires, *data.get("wires", ()), *data.get("base-urls", ())):
+        if wire not in formats:
+            node.pos.error(f"unknown wire format {wire}; there is no folder mappings/{wire}")
+    limits = {key for side in formats.values() for key in side.limits.keys()}
+    rows = node.get("models")
+    for part in (node, *(rows.items if isinstance(rows, Seq) else ())):
+        assert isinstance(part, Map)
+        said = part.get("quirks")
+        if said is not None:
+            quirks.checked(said)
+        limited = part.get("limits")
+        for key, _ in limited.entries if isinstance(limited, Map) else ():
+            if key.value not in limits:
+                key.pos.error(f"unknown limit {key.value}{suggest(str(key.value), limits)}")
+    return _File(node, data, under)
+
+
+def _resolved(
+    file: _File, files: Mapping[str, _File], seen: list[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The data of a file over that of the file it extends, and the place of every fact."""
+    own, sources = file.data, _places(file.node)
+    base = own.get("extends")
+    if base is None:
+        return own, sources
+    pos = (file.node.get("extends") or file.node).pos
+    itself = base == own["name"]
+    if itself and file.under is None:
+        pos.error(f"{base} extends itself, and there is no file of that name below this one")
+    if not itself and own["name"] in seen:
+        pos.error(f"these extend each other: {', '.join([*seen, own['name']])}")
+    below = file.under if itself else files.get(base)
+    if below is None:
+        pos.error(f"unknown provider {base}{suggest(base, files)}")
+    under, places = _resolved(below, files, seen if itself else [*seen, own["name"]])
+    kept = {key: under[key] for key in under if itself or key not in OWN}
+    merged = {**kept, **own}
+    for word in MERGED:
+        if word in kept and word in own:
+            merged[word] = {**kept[word], **own[word]}
+    if "models" in kept:
+        # the rows of this file are asked first
+        mine = len(own.get("models", ()))
+        merged["models"] = [*own.get("models", ()), *kept["models"]]
+        moved = {f"models[{i}]": f"models[{i + mine}]" for i in range(len(kept["models"]))}
+        places = {moved.get(key, key): place for key, place in places.items()}
+    given = {
+        key: place
+        for key, place in places.items()
+        if key.partition(".")[0].partition("[")[0] in kept
+    }
+    return merged, {**given, **sources}
+
+
+def _places(node: Map) -> dict[str, str]:
+    """Where each fact of a file stands, by its key."""
+    found: dict[str, str] = {}
+    for key, value in node.entries:
+        name = str(key.value)
+        if name in MERGED and isinstance(value, Map):
+            found |= {f"{name}.{inner.value}": str(inner.pos) for inner, _ in value.entries}
+        elif name == "models" and isinstance(value, Seq):
+            found |= {f"models[{i}]": str(item.pos) for i, item in enumerate(value.items)}
+        else:
+            found[name] = str(key.pos)
+    return found
+
+
+def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Provider:
+    if "format" not in data:
+        node.pos.error("the key format is missing, here and in what this file extends")
+    return Provider(
+        name=data["name"],
+        format=data["format"],
+        wires=tuple(data.get("wires") or (data["format"],)),
+        base_url=data.get("base-url"),
+        base_urls=dict(data.get("base-urls") or {}),
+        path=data.get("path"),
+        key_env=data.get("key-env"),
+        auth=data.get("auth"),
+        api_version=data.get("api-version"),
+        vendor=data.get("vendor") or data["name"],
+        headers=dict(data.get("headers") or {}),
+        quirks=dict(data.get("quirks") or {}),
+        models=tuple(
+            ModelRow(row["match"].lower(), row.get("quirks") or {}, row.get("limits") or {})
+            for row in data.get("models") or ()
+        ),
+        demo=bool(data.get("demo")),
+        document=data,
+        sources=sources,
+    )

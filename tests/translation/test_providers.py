@@ -1,0 +1,145 @@
+"""Provider files: what they may say, what they take over from others, and what is told."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.errors import MappingError
+from engine.resources import shipped
+from engine.translation.provider_files import load
+from engine.translation.providers import Provider
+from engine.translation.quirks import Quirks
+from tests.support.translations import translator
+
+MAPPINGS = shipped("mappings")
+BASE = """
+name: base
+format: openai-chat
+base-url: https://base.example.com/v1
+vendor: them
+headers: { x-a: "1", x-b: "1" }
+quirks: { strict: true, finish_map: { done: end } }
+models:
+  - { match: "big-*", quirks: { strict: false, top_k: true }, limits: { stop: false } }
+"""
+
+
+def _load(*folders: Path) -> dict[str, Provider]:
+    return load(folders, translator().formats, Quirks.load([MAPPINGS]))
+
+
+def _folder(path: Path, **files: str) -> Path:
+    path.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (path / f"{name}.yaml").write_text(text)
+    return path
+
+
+def _told(folder: Path) -> str:
+    with pytest.raises(MappingError) as caught:
+        _load(folder)
+    return "\n".join(caught.value.problems)
+
+
+def test_a_file_says_only_what_differs(tmp_path: Path) -> None:
+    child = 'name: child\nextends: base\nheaders: { x-b: "2" }\nquirks: { strict: false }\n'
+    found = _load(_folder(tmp_path, base=BASE, child=child))["child"]
+    assert (found.format, found.base_url) == ("openai-chat", "https://base.example.com/v1")
+    assert found.headers == {"x-a": "1", "x-b": "2"}
+    assert found.quirks == {"strict": False, "finish_map": {"done": "end"}}
+    assert found.vendor == "child"
+
+
+def test_every_fact_has_its_place(tmp_path: Path) -> None:
+    child = "name: child\nextends: base\nquirks:\n  strict: false\nmodels:\n  - match: big-1\n"
+    folder = _folder(tmp_path, base=BASE, child=child)
+    sources = _load(folder)["child"].sources
+    assert sources["quirks.strict"] == f"{folder}/child.yaml:4:3"
+    assert sources["quirks.finish_map"] == f"{folder}/base.yaml:7:25"
+    assert sources["models[0]"] == f"{folder}/child.yaml:6:5"
+    assert sources["models[1]"] == f"{folder}/base.yaml:9:5"
+    assert "vendor" not in sources
+
+
+def test_rows_of_models_lie_over_the_file_and_the_first_one_wins(tmp_path: Path) -> None:
+    child = """
+name: child
+extends: base
+models:
+  - { match: "BIG-1*", quirks: { top_k: false } }
+"""
+    found = _load(_folder(tmp_path, base=BASE, child=child))["child"]
+    assert found.facts_for("small")["strict"] is True
+    assert found.facts_for("Big-2")["top_k"] is True
+    both = found.facts_for("big-1x")
+    assert (both["top_k"], both["strict"]) == (False, False)
+    assert found.limits_for("big-1x") == {"stop": False}
+    assert found.limits_for(None) == {}
+
+
+def test_an_own_folder_changes_a_shipped_file_in_place(tmp_path: Path) -> None:
+    low = _folder(tmp_path / "low", base=BASE)
+    high = _folder(tmp_path / "high", base="name: base\nextends: base\nquirks: { top_k: true }\n")
+    found = _load(low, high)["base"]
+    assert found.quirks["strict"] is found.quirks["top_k"] is True
+    assert found.vendor == "them"
+    assert found.sources["quirks.top_k"].startswith(str(high))
+
+
+def test_without_extends_an_own_file_replaces_a_shipped_one(tmp_path: Path) -> None:
+    low = _folder(tmp_path / "low", base=BASE)
+    high = _folder(tmp_path / "high", base="name: base\nformat: claude\n")
+    found = _load(low, high)["base"]
+    assert (found.format, found.quirks, found.base_url) == ("claude", {}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: x\n", "the key format is missing, here and in what this file extends"),
+        ("name: x\nextends: bsae\n", "unknown provider bsae, did you mean base?"),
+        ("name: x\nextends: x\n", "x extends itself, and there is no file of that name below"),
+        ("name: y\nformat: claude\n", "name is y, but the file is x.yaml"),
+        ("name: x\nformat: cluade\n", "unknown wire format cluade"),
+        ("name: x\nformat: claude\nbase-urls: { chat: u }\n", "unknown wire format chat"),
+        ("name: x\nextends: base\nquirks: { strct: 1 }\n", "unknown key strct, did you mean stric"),
+        ("name: x\nextends: base\nquirks: { strict: 1 }\n", "strict must be true or false"),
+        ("name: x\nextends: base\nquirks: { max_field: m }\n", "max_field must be one of: max_tok"),
+        (
+            "name: x\nextends: base\nmodels: [{ match: a, quirks: { topk: true } }]\n",
+            "x.yaml:3:32: unknown key topk, did you mean top_k?",
+        ),
+        (
+            "name: x\nextends: base\nmodels: [{ match: a, limits: { stpo: true } }]\n",
+            "x.yaml:3:32: unknown limit stpo, did you mean stop?",
+        ),
+        ("name: x\nextends: base\nbase_url: u\n", "unknown key base_url, did you mean base-url?"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    assert told in _told(_folder(tmp_path, base=BASE, x=text))
+
+
+def test_files_that_extend_each_other_are_told(tmp_path: Path) -> None:
+    files = {"a": "name: a\nextends: b\n", "b": "name: b\nextends: c\n", "c": "name: c\nextends: a"}
+    assert "these extend each other: a, b, c, a" in _told(_folder(tmp_path, **files))
+
+
+def test_an_own_mapping_may_know_further_quirks(tmp_path: Path) -> None:
+    (tmp_path / "quirks.yaml").write_text(
+        "quirks: { shout: { type: boolean, absent: false, meaning: capital letters } }\n"
+    )
+    known = Quirks.load([MAPPINGS, tmp_path])
+    assert known["shout"].values == "true, false"
+    assert "strict" in known
+
+
+def test_quirks_are_those_that_mappings_read() -> None:
+    text = "".join(
+        path.read_text()
+        for path in MAPPINGS.glob("*/*.yaml")
+        if not path.name.endswith(".test.yaml")
+    )
+    read = set(re.findall(r"ctx\.provider\.([a-z_]+)", text)) - {"name", "demo"}
+    assert read == set(Quirks.load([MAPPINGS]))
