@@ -304,6 +304,18 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+@function("chars_in", "text", "integer", example=("chars_in(t, `3`)", {"t": "aé€"}, 2))
+def chars_in(text: str, size: int) -> int:
+    """How many characters of the text its first n bytes (UTF-8) hold."""
+    return len(text.encode("utf-8", "surrogatepass")[: max(0, size)].decode("utf-8", "ignore"))
+
+
+@function("bytes_in", "text", "integer", example=("bytes_in(t, `2`)", {"t": "aé€"}, 3))
+def bytes_in(text: str, count: int) -> int:
+    """How many bytes (UTF-8) the first n characters of the text have."""
+    return len(text[: max(0, count)].encode("utf-8", "surrogatepass"))
+
+
 @function("rfc3339", "number", example=("rfc3339(t)", {"t": 0}, "1970-01-01T00:00:00Z"))
 def rfc3339(seconds: Number) -> str:
     """Seconds since 1970 as an RFC 3339 moment in UTC."""

@@ -25,12 +25,16 @@ def repair(schema: Any) -> Any:
 
     A bare map of properties is wrapped in an object, ``required: true`` is lifted from a property
     to its object, a type name alone becomes a schema, a list under ``items`` becomes
-    ``prefixItems``, and values that a keyword cannot have are left out.
+    ``prefixItems``, and values that a keyword cannot have are left out. Type names in capitals
+    are written small.
     """
     if isinstance(schema, str):
         return {"type": schema} if schema in TYPES else {}
     if not isinstance(schema, dict):
         return schema if isinstance(schema, bool) else {}
+    named = schema.get("type")
+    if isinstance(named, str) and named not in TYPES and named.lower() in TYPES:
+        schema = {**schema, "type": named.lower()}
     if _bare_properties(schema):
         schema = {"type": "object", "properties": schema}
     bad = [key for key, value in schema.items() if not _possible(key, value)]

@@ -21,7 +21,7 @@ _CHOICES = {
     "refs": ("keep", "inline"),
     "ref_siblings": ("keep", "drop", "inline"),
     "recursion": ("keep", "optional"),
-    "null_type": ("keep", "nullable"),
+    "null_type": ("keep", "nullable", "types"),
     "several_types": ("keep", "any-of"),
     "enum_type": ("keep", "drop", "supply"),
     "any": ("keep", "empty"),

@@ -96,6 +96,14 @@ def nullable(node: Schema, lost: Callable[[str], None]) -> Schema:
     return node
 
 
+def null_in_types(node: Schema) -> Schema:
+    """``nullable: true`` as ``null`` among the types."""
+    if not isinstance(node.get("nullable"), bool):
+        return node
+    plain = without(node, "nullable")
+    return or_null(plain) if node["nullable"] else plain
+
+
 def or_null(schema: Any) -> Any:
     """The schema that takes null, too."""
     if not isinstance(schema, dict):

@@ -25,6 +25,7 @@ from engine.language.schema_shapes import (
     is_object,
     kind,
     null_in_enum,
+    null_in_types,
     nullable,
     or_null,
     same,
@@ -316,6 +317,8 @@ class Walk:
             node = null_in_enum(node)
         if rules.null_type == "nullable":
             node = nullable(node, self._lose_merged)
+        elif rules.null_type == "types":
+            node = null_in_types(node)
         types = types_of(node)
         if rules.several_types == "any-of" and len(types) == 1 and types[0] is not node["type"]:
             node = {**node, "type": types[0]}

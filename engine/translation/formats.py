@@ -16,6 +16,7 @@ from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, plain, read, suggest
 from engine.translation.limits import Limits
+from engine.translation.spelling import Spelling
 
 CTX = frozenset(
     "model client_model stream provider vendor format api_version limits now request_digest"
@@ -51,6 +52,14 @@ FACTS: dict[str, Any] = {
     },
     "auth": {"type": "dict", "schema": {"header": TEXT, "prefix": TEXT}},
     "identify": {"type": "dict", "schema": {"header": TEXT}},
+    "normalise": {
+        "type": "dict",
+        "schema": {
+            "keys": {"type": "string", "allowed": ["camel"]},
+            "opaque": {"type": "list", "schema": TEXT},
+            "lists": {"type": "list", "schema": TEXT},
+        },
+    },
     "framing": {
         "type": "dict",
         "required": True,
@@ -120,6 +129,7 @@ class Format:
     api_versions: ApiVersions
     auth_out: dict[str, str]
     identify: dict[str, str]
+    spelling: Spelling
     sse: Framing
     keepalive: bytes
     parts: str
@@ -321,6 +331,7 @@ def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         ),
         auth_out=facts.get("auth") or {"header": "authorization", "prefix": "Bearer "},
         identify=facts.get("identify") or {},
+        spelling=Spelling.of(facts.get("normalise")),
         sse=Framing(
             framing.get("kind", "sse"),
             framing.get("event-name"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class _Half:
     client: Body
     plan: Body
     ctx: Ctx
+    # a path of the document as its sender spells it
+    spelt: Callable[[str], str] = str
 
     def run(self) -> tuple[Any, bool]:
         return self.section.run(self.document, self.client, self.plan, self.ctx)
@@ -70,11 +72,15 @@ class Translated:
     @cached_property
     def losses(self) -> list[Loss]:
         """What did not get across, by the client's own paths."""
-        return told(self._read.trace(), self._write.trace(), "request") if self._lost else []
+        if not self._lost:
+            return []
+        found = told(self._read.trace(), self._write.trace(), "request")
+        return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
 
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""
-        return explained(self._read.trace(), self._write.trace())
+        rows = explained(self._read.trace(), self._write.trace())
+        return [{**row, "in": [self._read.spelt(path) for path in row["in"]]} for row in rows]
 
 
 @dataclass
@@ -183,6 +189,7 @@ class Translator:
         options: dict[str, Any] | None,
         headers: dict[str, str] | None,
     ) -> tuple[Plan, _Half]:
+        said_body, body = body, client.spelling.read(body)
         asked = body.get("model")
         client_model = asked if isinstance(asked, str) else None
         version = (who.api_version if who else None) or upstream.api_versions.default
@@ -203,7 +210,8 @@ class Translator:
         ctx = plan.ctx(client, client.vendor)
         ctx["api_version"], ctx["headers"] = own_version, said
         decide(plan, client.plan_read, body, ctx)
-        return plan, _Half(client.read["request"], body, body, plan.data, ctx)
+        spelt = partial(client.spelling.told, document=said_body)
+        return plan, _Half(client.read["request"], body, body, plan.data, ctx, spelt)
 
     def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> _Half:
         """The half that writes the request, with what the plan takes from the canonical one."""
@@ -238,6 +246,7 @@ class Translator:
             path = traced.path
             if reading is not None and path:
                 path = Origins(reading.trace()).near(path)
+            path = path and (reading or half).spelt(path)
             return rejected(traced, path, half.section, traced=True)
         return rejected(refusal, None, half.section, traced=False)
 

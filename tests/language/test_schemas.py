@@ -20,7 +20,7 @@ from engine.resources import shipped
 Schema = dict[str, Any]
 
 PROFILES = Profiles.load(shipped("mappings") / "schema-profiles.yaml")
-ALL = sorted(PROFILES)
+ALL = sorted(set(PROFILES) - {"json-schema"})  # of targets; that one reads what others wrote
 REWRITING = [name for name in ALL if name != "claude"]
 
 
@@ -789,3 +789,24 @@ def test_profiles_load_from_a_path(tmp_path: Path) -> None:
     profiles = Profiles.load(file)
     assert list(profiles) == ["tiny"]
     assert profiles["tiny"].rewrite({"type": "string"}) == ({}, ["type is left out"])
+
+
+def test_an_openapi_schema_becomes_the_json_schema_that_it_means() -> None:
+    schema = {
+        "type": "OBJECT",
+        "properties": {
+            "a": {"type": "STRING", "nullable": True},
+            "b": {"type": "ARRAY", "items": {"type": "INTEGER", "nullable": False}},
+        },
+        "propertyOrdering": ["a", "b"],
+    }
+    assert PROFILES["json-schema"].rewrite(schema) == (
+        {
+            "type": "object",
+            "properties": {
+                "a": {"type": ["string", "null"]},
+                "b": {"type": "array", "items": {"type": "integer"}},
+            },
+        },
+        [],
+    )
