@@ -492,7 +492,8 @@ class Expressions:
         """A sum or the like; quick for whole numbers."""
         (one, bound), (other, other_bound) = self._bound(texts[0]), self._bound(texts[1])
         # both are bound before either is tested: the call needs them, too
-        tests = [f"type({name}) is int" for name, code in ((one, arguments[0]), (other, arguments[1])) if not code.whole]
+        named = zip((one, other), arguments, strict=True)
+        tests = [f"type({name}) is int" for name, code in named if not code.whole]
         if not tests:
             return f"({texts[0]} {sign} {texts[1]})"
         quick = f"{one} {sign} {other} if {' and '.join(tests)} else {call}({one}, {other})"

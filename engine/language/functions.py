@@ -42,7 +42,12 @@ def add(a: Number | None, b: Number | None) -> Number | None:
 
 
 @function(
-    "sub", "number", "number", takes_null=True, numbers="-", example=("sub(a, b)", {"a": 5, "b": 2}, 3)
+    "sub",
+    "number",
+    "number",
+    takes_null=True,
+    numbers="-",
+    example=("sub(a, b)", {"a": 5, "b": 2}, 3),
 )
 def sub(a: Number | None, b: Number | None) -> Number | None:
     """The difference; absent counts as zero, both absent: null."""

@@ -35,10 +35,10 @@ class Binding:
     in a traced run.
     ``checked``: what is unread of it is a loss. ``depth``, ``outer``: how many conditions and
     which switches it was made in; ``covering``: the switches that always run, ``relying``: those
-    with a case that leaves the check to the end of the object. ``source``: for the element of a list, the object and the path of the list;
-    ``elements``: the same from the other side. ``taken``: the objects inside whose rest a
-    ``$rest`` of their own takes. ``loop``: how many loops it was made in; ``loops``: the same of
-    every switch.
+    with a case that leaves the check to the end of the object. ``source``: for the element of a
+    list, the object and the path of the list; ``elements``: the same from the other side.
+    ``taken``: the objects inside whose rest a ``$rest`` of their own takes. ``loop``: how many
+    loops it was made in; ``loops``: the same of every switch.
     """
 
     var: str
