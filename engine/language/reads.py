@@ -147,8 +147,10 @@ class Binding:
         return found
 
     def same(self, branch: Branch) -> bool:
-        """Whether the last case of ``branch`` knows what is known without it; ``$rest`` in a case is
-        a difference."""
+        """Whether the last case of ``branch`` knows what is known without it.
+
+        ``$rest`` in a case is a difference.
+        """
         switch = branch[-1][0]
         if any(switch == each for where in self.rests for each, _ in where):
             return False

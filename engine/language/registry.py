@@ -57,7 +57,8 @@ class Function:
     (``text``, ``object|list``); ``quick`` is the same for all ``max_args`` of them, ``plain``
     checks nothing. ``inline`` is Python code that does the same to ``{0}``, ``{1}``…, each used
     once; ``boolean``: it always gives true or false, ``container``: never a number.
-    ``numbers``: the Python sign that does the same to two whole numbers. ``example`` is (expression, document, result).
+    ``numbers``: the Python sign that does the same to two whole numbers. ``example`` is
+    (expression, document, result).
     """
 
     name: str
