@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import Rejected, UpstreamError
 from engine.gateway import payload
 from engine.gateway.call import Call, Prepared
+from engine.gateway.cloak import Cloak
 from engine.gateway.context import Context
 from engine.gateway.credentials import Credential, redact
 from engine.gateway.exchange import Exchange
@@ -54,8 +55,11 @@ class Attempts:
         self._prepared: dict[tuple[str, str], Prepared | Rejected] = {}
 
     def prepare(self, candidate: Candidate) -> Prepared:
-        """The upstream request, made once per provider and model. Raises Rejected."""
-        key = (candidate.credential.provider.name, candidate.model)
+        """The upstream request, made once per provider, cloak and model. Raises Rejected."""
+        credential = candidate.credential
+        # A cloak belongs to its credential; all else is the same for those of a provider.
+        owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
+        key = (owner, candidate.model)
         prepared = self._prepared.get(key)
         if prepared is None:
             try:
@@ -70,7 +74,8 @@ class Attempts:
     def _prepare(self, candidate: Candidate) -> Prepared:
         call, provider = self._call, candidate.credential.provider
         rules = self._snapshot.payload.applying(candidate.model, provider.format)
-        if not rules and self._is_same(candidate):
+        cloak = self._cloak(candidate.credential)
+        if not rules and cloak is None and self._is_same(candidate):
             version = call.format.api_versions
             headers = dict(provider.headers)
             asked = provider.api_version or version.default
@@ -91,13 +96,23 @@ class Attempts:
             stream=call.stream,
             headers=dict(call.headers),
             options=options,
+            edit=None if cloak is None else cloak.edit,
         )
         if request.losses and options.get("on-loss") == "reject":
             lost = request.losses[0]
             raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
         changed, _ = payload.apply(rules, request.body)
         body = jsontext.dumps(changed)
-        return Prepared(request.path, request.headers, body, request.plan, request.losses, False)
+        return Prepared(
+            request.path, request.headers, body, request.plan, request.losses, False, cloak
+        )
+
+    def _cloak(self, credential: Credential) -> Cloak | None:
+        call, provider = self._call, credential.provider
+        if not credential.cloak.active(provider.format != call.format.name):
+            return None
+        client = self._snapshot.keyring.digest(call.context.key)
+        return Cloak(credential.cloak, "".join(credential.secrets), client, provider.name)
 
     def _is_same(self, candidate: Candidate) -> bool:
         """Whether the client's bytes can go to this upstream as they are."""
@@ -147,11 +162,11 @@ class Attempts:
                 try:
                     _note_request_id(context, response)
                     if response.status_code >= 300:
-                        return await self._refused(response, candidate)
+                        return await self._refused(response, candidate, prepared.cloak)
                     if call.stream and _is_stream(response):
                         relay = self._relay(response, candidate, prepared)
                         error = await relay.run(limit, settings.idle_timeout)
-                        return None if error is None else self._reported(error)
+                        return None if error is None else self._reported(error, prepared.cloak)
                     return await self._whole(response, candidate, prepared)
                 finally:
                     await response.aclose()
@@ -187,6 +202,8 @@ class Attempts:
                 plan=prepared.plan,
                 provider=provider.name,
             )
+            if prepared.cloak is not None and prepared.cloak.restores:
+                stream.through(prepared.cloak.stage())
         headers = self._replies.headers(
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
@@ -212,13 +229,15 @@ class Attempts:
             request=call.body,
         )
         if answer.error is not None:
-            return self._reported(answer.error)
+            return self._reported(answer.error, prepared.cloak)
         if call.stream:
             return self._failure("garbage", "upstream", "the upstream did not stream its answer")
         losses = [*prepared.losses, *([] if prepared.same else answer.losses)]
         call.context.usage, call.context.losses = answer.usage, len(losses)
         if not prepared.same:
             body = jsontext.dumps(answer.body)
+            if prepared.cloak is not None:
+                body = prepared.cloak.restored(body)
         elif document.get("model") == candidate.model != call.model:
             body = renamed(raw, document, call.model)
         else:
@@ -231,11 +250,14 @@ class Attempts:
 
     # -- failures
 
-    async def _refused(self, response: Response, candidate: Candidate) -> Failure:
+    async def _refused(
+        self, response: Response, candidate: Candidate, cloak: Cloak | None
+    ) -> Failure:
         """An HTTP error: its words in the client's envelope, without the gateway's secrets."""
         credential = candidate.credential
         raw = await read_body(response, ERROR_BODY_BYTES)
         text = redact(raw.decode("utf-8", "replace"), credential.secrets)
+        text = text if cloak is None else cloak.restore(text)
         try:
             body = jsontext.loads(text)
         except JsonError:
@@ -251,9 +273,10 @@ class Attempts:
         )
         return Failure("answer", answer.kind, text, status, answer.retry_after, answer)
 
-    def _reported(self, error: dict[str, Any]) -> Failure:
+    def _reported(self, error: dict[str, Any], cloak: Cloak | None) -> Failure:
         """An error that the upstream told inside an answer of status 200."""
         kind, message = error["kind"], error["message"]
+        message = message if cloak is None else cloak.restore(message)
         answer = self._snapshot.translator.fault(
             kind,
             message,

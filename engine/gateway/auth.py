@@ -45,6 +45,10 @@ class Keyring:
                 return name
         return None
 
+    def digest(self, name: str | None) -> bytes:
+        """The SHA-256 digest of the key with this name; of nothing for the anonymous."""
+        return next((digest for digest, own in self._digests if own == name), b"")
+
     def _lookup(self, token: str) -> str | None:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found: str | None = None

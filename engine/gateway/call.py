@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import Rejected
+from engine.gateway.cloak import Cloak
 from engine.gateway.context import Context
 from engine.gateway.ingress import Match
 from engine.translation import jsontext
@@ -41,6 +42,7 @@ class Prepared:
     plan: Any
     losses: Sequence[Any]
     same: bool
+    cloak: Cloak | None = None
 
 
 def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context) -> Call:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import cerberus
 
 from engine.errors import ConfigError, MappingError
+from engine.gateway.cloak import CloakSettings
 from engine.gateway.payload import Rule, Target, steps
 from engine.gateway.schema import SCHEMA
 from engine.gateway.settings import (
@@ -321,6 +322,7 @@ class _Reader:
                     headers={k.lower(): v for k, v in row["headers"].items()},
                     proxy_url=self._proxy(row["proxy-url"], (*path, "proxy-url")),
                     disabled=disabled,
+                    cloak=_cloak(row["cloak"]),
                 )
             )
         return tuple(credentials)
@@ -338,6 +340,16 @@ class _Reader:
         return text.rstrip("/")
 
 
+def _cloak(row: Mapping[str, Any]) -> CloakSettings:
+    return CloakSettings(
+        row["mode"],
+        row["system-prompt"],
+        row["placement"],
+        row["user-id"],
+        tuple(row["sensitive-words"]),
+    )
+
+
 COOLDOWNS = ("429", "5xx", "network", "auth")
 
 _SAY: dict[str, Callable[[Any], str]] = {
@@ -345,6 +357,7 @@ _SAY: dict[str, Callable[[Any], str]] = {
     "nullable": lambda e: "must not be null",
     "min": lambda e: f"must be at least {e.constraint}",
     "max": lambda e: f"must be at most {e.constraint}",
+    "minlength": lambda e: f"must have at least {e.constraint} characters",
     "empty": lambda e: "must not be empty",
     "required": lambda e: "is missing",
     "allowed": lambda e: f"{e.value} is not known{suggest(str(e.value), e.constraint)}",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
+from engine.gateway.cloak import CloakSettings
 from engine.gateway.settings import CredentialSettings, ModelEntry, Settings
 from engine.language.source import suggest
 from engine.translation.formats import Format
@@ -36,6 +37,7 @@ class Credential:
     weight: int
     proxy: str | None = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    cloak: CloakSettings = field(default_factory=CloakSettings, repr=False)
 
     def url(self, path: str) -> str:
         """The address of a call; a version segment in the base URL stands for the path's own."""
@@ -117,6 +119,7 @@ def _credential(
         weight=row.weight,
         proxy=(proxy if row.proxy_url is None else row.proxy_url) or None,
         secrets=(key,) if key else (),
+        cloak=row.cloak,
     )
 
 

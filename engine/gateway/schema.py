@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from engine.gateway.cloak import MODES, PLACEMENTS
+
 Rule = dict[str, Any]
 
 STRATEGIES = ("round-robin", "fill-first")
@@ -139,6 +141,29 @@ _CREDENTIAL: Rule = {
             },
             "proxy_url": _text(
                 None, 'its own proxy; `""` connects directly; default: the global one'
+            ),
+            "cloak": _map(
+                "what its upstream sees in place of what the client wrote",
+                mode={
+                    **_text(
+                        "never",
+                        "`never`, `always`, or `auto`: for clients of another wire format only",
+                    ),
+                    "allowed": list(MODES),
+                },
+                system_prompt=_text(None, "instructions of the operator", empty=False),
+                placement={
+                    **_text("prepend", "`prepend` them to the client's, or `replace` those"),
+                    "allowed": list(PLACEMENTS),
+                },
+                user_id=_bool(
+                    False, "a stable pseudonym of the client's key in place of its user id"
+                ),
+                sensitive_words=_list(
+                    # Nothing that JSON escapes: the masks are replaced in its text.
+                    {"type": "string", "minlength": 2, "regex": r'[^"\\\x00-\x1f]*'},
+                    "masked in the request, restored in the answer; any case",
+                ),
             ),
             "disabled": _bool(False, "keep it in the file, but out of use"),
         }

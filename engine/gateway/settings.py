@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.gateway.cloak import CloakSettings
 from engine.gateway.payload import Rule
 
 # Stands for an api-key whose variable is not set; no key can hold the character.
@@ -53,6 +54,7 @@ class CredentialSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy_url: str | None = field(default=None, repr=False)
     disabled: bool = False
+    cloak: CloakSettings = field(default_factory=CloakSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def redacted(data: Mapping[str, Any]) -> dict[str, Any]:
             "api-key": HIDDEN if row["api-key"] and not row["api-key"].startswith(UNSET) else None,
             "headers": dict.fromkeys(row["headers"], HIDDEN),
             "proxy-url": _without_user(row["proxy-url"]),
+            "cloak": {**row["cloak"], "sensitive-words": HIDDEN},
         }
         for row in data["credentials"]
     ]

@@ -7,7 +7,7 @@ bounded by the reader and the ordering.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import UpstreamError
 from engine.language.events import EventLosses
@@ -96,6 +96,24 @@ class Encoder:
         return head
 
 
+class Stage(Protocol):
+    """Something that canonical events go through on their way."""
+
+    def push(self, event: Event) -> list[Event]:
+        """What comes out for an event that goes in."""
+
+
+class _Chain:
+    """One stage after another."""
+
+    def __init__(self, first: Stage, second: Stage) -> None:
+        self._first = first
+        self._second = second
+
+    def push(self, event: Event) -> list[Event]:
+        return [out for each in self._first.push(event) for out in self._second.push(each)]
+
+
 class Stream:
     """Translates one stream; see the module. ``error`` is the canonical error when the stream held
     one."""
@@ -110,9 +128,7 @@ class Stream:
         self._ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
         self._reader = READERS[upstream.sse.kind](MAX_FRAME)
-        self._order: Ordering | Passthrough = (
-            Ordering() if client.parts == "one-at-a-time" else Passthrough()
-        )
+        self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
         self._encoder = Encoder(client, plan)
         self._terminator = upstream.sse.terminator
         self._explanations: list[dict[str, Any]] | None = [] if explain else None
@@ -120,6 +136,10 @@ class Stream:
         self.done = False
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] | None = None
+
+    def through(self, stage: Stage) -> None:
+        """Let each event go through another stage before it is written."""
+        self._order = _Chain(self._order, stage)
 
     def feed(self, chunk: bytes) -> bytes:
         """Bytes of the upstream; returns those for the client. Never raises for what an upstream

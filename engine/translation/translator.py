@@ -153,11 +153,13 @@ class Translator:
         stream: bool | None = None,
         headers: dict[str, str] | None = None,
         options: dict[str, Any] | None = None,
+        edit: Callable[[Body], Body] | None = None,
     ) -> Translated:
         """The client's request as one for the upstream. Raises Rejected.
 
         ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it;
-        ``headers`` are the client's, for what they say about the body (an API version).
+        ``headers`` are the client's, for what they say about the body (an API version); ``edit``
+        makes another canonical request of the one that was read.
         """
         client = self._format(source)
         who, upstream = self._target(target, provider)
@@ -165,6 +167,8 @@ class Translator:
             raise Rejected("the body must be a JSON object")
         plan, reading = self._planned(client, upstream, who, body, model, stream, options, headers)
         canonical, lost = self._run(reading, None)
+        if edit is not None:
+            canonical = edit(canonical)
         writing = self._writing(client, upstream, plan, canonical)
         out, lost_too = self._run(writing, reading)
         if type(out) is not dict:
