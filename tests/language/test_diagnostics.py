@@ -13,7 +13,8 @@ import pytest
 
 from engine.errors import MappingError
 from engine.language.source import parse
-from engine.translation import cases, formats, providers
+from engine.translation import cases, formats, provider_files
+from engine.translation.quirks import Quirks
 from tests.language.support import PROFILES
 
 FOLDER = Path(__file__).parent / "diagnostics"
@@ -28,7 +29,7 @@ framing: { kind: sse }
 """
 TOLD_BY = [
     *(path for path in sorted((ENGINE / "language").glob("*.py")) if path.stem[:6] != "schema"),
-    *(ENGINE / "translation" / f"{name}.py" for name in ("formats", "providers", "cases")),
+    *(ENGINE / "translation" / f"{name}.py" for name in ("formats", "provider_files", "cases")),
 ]
 
 
@@ -39,8 +40,12 @@ def _load(text: str, kind: str, folder: Path) -> None:
     (mappings / "demo" / "format.yaml").write_text(FORMAT)
     if kind == "provider.yaml":
         (folder / "providers").mkdir()
-        (folder / "providers" / kind).write_text(text)
-        providers.load([folder / "providers"], ["demo"])
+        # a second file may follow under a line `# and: name.yaml`
+        pieces = re.split(r"^# and: (\S+)\n", text, flags=re.MULTILINE)
+        for name, piece in zip([kind, *pieces[1::2]], pieces[::2], strict=True):
+            (folder / "providers" / name).write_text(piece)
+        known = formats.load([mappings])
+        provider_files.load([folder / "providers"], known, Quirks())
         return
     (mappings / "demo" / kind).write_text(text, encoding="utf-8")
     if kind.endswith(".test.yaml"):
@@ -54,7 +59,7 @@ def _messages(path: Path, folder: Path) -> str:
     told = re.match(r"# as: (\S+)\n", text)
     with pytest.raises(MappingError) as error:
         _load(text, told[1] if told else "request.yaml", folder)
-    return str(error.value)
+    return str(error.value).replace(f"{folder}/", "")
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in FILES])
