@@ -143,3 +143,13 @@ def test_quirks_are_those_that_mappings_read() -> None:
     )
     read = set(re.findall(r"ctx\.provider\.([a-z_]+)", text)) - {"name", "demo"}
     assert read == set(Quirks.load([MAPPINGS]))
+
+
+def test_every_quirk_has_a_case() -> None:
+    cases = "".join(path.read_text() for path in MAPPINGS.glob("*/*.test.yaml"))
+    named = Path(__file__).parents[1] / "cases" / "providers"
+    cases += "".join(path.read_text() for path in named.glob("*.yaml"))
+    # what cases run with when they name nobody
+    for side in translator().formats.values():
+        cases += "".join(f"{key}: " for key in translator().providers[side.default_provider].quirks)
+    assert [name for name in Quirks.load([MAPPINGS]) if not re.search(rf"\b{name}:", cases)] == []
