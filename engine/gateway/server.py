@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
@@ -15,7 +16,7 @@ from engine.gateway import config
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
 from engine.gateway.settings import guard
-from engine.gateway.snapshot import build
+from engine.gateway.snapshot import build, load_translator
 from engine.language.source import suggest
 
 log = logging.getLogger("engine.gateway")
@@ -42,7 +43,8 @@ def serve(
     host = host or settings.host
     guard(settings, host)
     start_log(log_level or "info")
-    app = create_app(settings, source=Path(config_path), host=host)
+    translator = load_translator(settings)
+    app = create_app(settings, translator=translator, source=Path(config_path), host=host)
     listening = _listen(host, settings.port if port is None else port)
     scheme = "https" if settings.tls else "http"
     shown, bound = listening.getsockname()[:2]
@@ -66,6 +68,7 @@ def serve(
     # uvicorn drains on these and then raises them again; an orderly stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    threading.Thread(target=translator.warm, name="warm", daemon=True).start()
     with listening:
         server.run(sockets=[listening])
 

@@ -141,6 +141,16 @@ class Translator:
                 kinds |= plain(read(folder / "kinds.yaml"))["kinds"]
         return cls(known, who, kinds, now)
 
+    def warm(self, pause: float = 0.02) -> None:
+        """Compile now what losses and explanations will need, with pauses of seconds between.
+
+        Without it the first request that loses something waits for it. For a thread of its own.
+        """
+        for side in self.formats.values():
+            for section in (*side.read.values(), *side.write.values()):
+                _ = section.traced
+                time.sleep(pause)
+
     # ---------------------------------------------------------------- requests
 
     def request(
