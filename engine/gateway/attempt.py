@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import Rejected, UpstreamError
@@ -52,14 +53,14 @@ class Attempts:
         self._snapshot = snapshot
         self._exchange = exchange
         self._replies = replies
-        self._prepared: dict[tuple[str, str], Prepared | Rejected] = {}
+        self._prepared: dict[tuple[str, str, str], Prepared | Rejected] = {}
 
     def prepare(self, candidate: Candidate) -> Prepared:
-        """The upstream request, made once per provider, cloak and model. Raises Rejected."""
+        """The upstream request, made once per provider, cloak, wire and model. Raises Rejected."""
         credential = candidate.credential
         # A cloak belongs to its credential; all else is the same for those of a provider.
         owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
-        key = (owner, candidate.model)
+        key = (owner, credential.wire(self._call.format.name), candidate.model)
         prepared = self._prepared.get(key)
         if prepared is None:
             try:
@@ -73,7 +74,10 @@ class Attempts:
 
     def _prepare(self, candidate: Candidate) -> Prepared:
         call, provider = self._call, candidate.credential.provider
-        rules = self._snapshot.payload.applying(candidate.model, provider.format)
+        wire = candidate.credential.wire(call.format.name)
+        # A path of its own is one of the provider's usual format.
+        path = provider.path if wire == provider.format else None
+        rules = self._snapshot.payload.applying(candidate.model, wire)
         cloak = self._cloak(candidate.credential)
         if not rules and cloak is None and self._is_same(candidate):
             version = call.format.api_versions
@@ -84,13 +88,13 @@ class Attempts:
             body = call.raw
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
-            path = provider.path or call.format.upstream_path(candidate.model, call.stream)
-            return Prepared(path, headers, body, None, (), True)
+            path = path or call.format.upstream_path(candidate.model, call.stream)
+            return Prepared(wire, path, headers, body, None, (), True)
         options = self._snapshot.options(call.model, call.format.name, call.context.key or "")
         request = self._snapshot.translator.request(
             call.body,
             source=call.format.name,
-            target=provider.format,
+            target=wire,
             provider=provider.name,
             model=candidate.model,
             stream=call.stream,
@@ -103,13 +107,15 @@ class Attempts:
             raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
         changed, _ = payload.apply(rules, request.body)
         body = jsontext.dumps(changed)
-        return Prepared(
-            request.path, request.headers, body, request.plan, request.losses, False, cloak
-        )
+        if path is None:
+            upstream = self._snapshot.translator.formats[wire]
+            path = upstream.upstream_path(candidate.model, call.stream)
+        losses = request.losses
+        return Prepared(wire, path, request.headers, body, request.plan, losses, False, cloak)
 
     def _cloak(self, credential: Credential) -> Cloak | None:
         call, provider = self._call, credential.provider
-        if not credential.cloak.active(provider.format != call.format.name):
+        if not credential.cloak.active(credential.wire(call.format.name) != call.format.name):
             return None
         client = self._snapshot.keyring.digest(call.context.key)
         return Cloak(credential.cloak, "".join(credential.secrets), client, provider.name)
@@ -117,7 +123,7 @@ class Attempts:
     def _is_same(self, candidate: Candidate) -> bool:
         """Whether the client's bytes can go to this upstream as they are."""
         call, provider = self._call, candidate.credential.provider
-        if provider.format != call.format.name or CARRIED in call.raw:
+        if candidate.credential.wire(call.format.name) != call.format.name or CARRIED in call.raw:
             return False
         # Quirks say where a server differs; those of the format's own vendor say what the format
         # is.
@@ -140,7 +146,7 @@ class Attempts:
         context.provider, context.credential = credential.provider.name, credential.name
         context.upstream_model = candidate.model
         request = prepare(
-            credential.url(prepared.path),
+            credential.url(prepared.path, prepared.wire),
             {
                 "content-type": "application/json",
                 "accept": call.format.content_type if call.stream else "application/json",
@@ -148,8 +154,8 @@ class Attempts:
                 "user-agent": USER_AGENT,
                 "x-request-id": context.id,
                 **prepared.headers,
-                **credential.headers,
-                **_features(call, credential),
+                **credential.headers[prepared.wire],
+                **_features(call, credential.headers[prepared.wire], prepared.wire),
             },
             prepared.body,
             Limits(settings.connect_timeout, settings.first_event_timeout),
@@ -162,7 +168,7 @@ class Attempts:
                 try:
                     _note_request_id(context, response)
                     if response.status_code >= 300:
-                        return await self._refused(response, candidate, prepared.cloak)
+                        return await self._refused(response, candidate, prepared)
                     if call.stream and _is_stream(response):
                         relay = self._relay(response, candidate, prepared)
                         error = await relay.run(limit, settings.idle_timeout)
@@ -189,7 +195,7 @@ class Attempts:
         stream: Stream | PassThrough
         if prepared.same:
             observer = translator.stream(
-                source=provider.format,
+                source=prepared.wire,
                 target=call.format.name,
                 request=call.body,
                 provider=provider.name,
@@ -197,7 +203,7 @@ class Attempts:
             stream = PassThrough(observer, call.format.sse, (candidate.model, call.model))
         else:
             stream = translator.stream(
-                source=provider.format,
+                source=prepared.wire,
                 target=call.format.name,
                 plan=prepared.plan,
                 provider=provider.name,
@@ -222,7 +228,7 @@ class Attempts:
             return self._failure("garbage", "upstream", "the upstream's answer is no JSON object")
         answer = self._snapshot.translator.response(
             document,
-            source=provider.format,
+            source=prepared.wire,
             target=call.format.name,
             provider=provider.name,
             plan=prepared.plan,
@@ -251,13 +257,13 @@ class Attempts:
     # -- failures
 
     async def _refused(
-        self, response: Response, candidate: Candidate, cloak: Cloak | None
+        self, response: Response, candidate: Candidate, prepared: Prepared
     ) -> Failure:
         """An HTTP error: its words in the client's envelope, without the gateway's secrets."""
         credential = candidate.credential
         raw = await read_body(response, ERROR_BODY_BYTES)
         text = redact(raw.decode("utf-8", "replace"), credential.secrets)
-        text = text if cloak is None else cloak.restore(text)
+        text = text if prepared.cloak is None else prepared.cloak.restore(text)
         try:
             body = jsontext.loads(text)
         except JsonError:
@@ -267,7 +273,7 @@ class Attempts:
         answer = self._snapshot.translator.error(
             status,
             body,
-            source=credential.provider.format,
+            source=prepared.wire,
             target=self._call.format.name,
             headers=dict(response.headers),
         )
@@ -311,12 +317,12 @@ class Attempts:
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
-def _features(call: Call, credential: Credential) -> dict[str, str]:
+def _features(call: Call, own: Mapping[str, str], wire: str) -> dict[str, str]:
     """The optional features that the client asks for, with those that the operator set."""
     name = call.format.headers.get("betas")
-    if name is None or credential.provider.format != call.format.name:
+    if name is None or wire != call.format.name:
         return {}
-    asked = f"{credential.headers.get(name, '')},{call.headers.get(name, '')}"
+    asked = f"{own.get(name, '')},{call.headers.get(name, '')}"
     words = (word.strip() for word in asked[:MAX_FEATURES_LENGTH].split(","))
     known = dict.fromkeys(word for word in words if _FEATURE.fullmatch(word))
     return {name: ",".join(known)} if known else {}

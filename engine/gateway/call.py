@@ -16,11 +16,15 @@ from engine.translation.jsontext import JsonError
 
 # Longer than any vendor's; what a glob has to look through stays small.
 MAX_MODEL_NAME = 256
+MAX_ALTERNATIVES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A generation that a client asks for. ``headers`` are the client's, names in lower case."""
+    """A generation that a client asks for. ``headers`` are the client's, names in lower case.
+
+    ``alternatives`` are models that it takes instead, in turn.
+    """
 
     format: Format
     raw: bytes
@@ -30,12 +34,14 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
     context: Context
     debug: bool = False
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An upstream request: translated, or the client's own bytes when ``same``."""
+    """An upstream request in a wire format: translated, or the client's own bytes when ``same``."""
 
+    wire: str
     path: str
     headers: Mapping[str, str]
     body: bytes
@@ -57,6 +63,14 @@ def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context)
     if not isinstance(body, dict):
         raise Rejected("the body must be a JSON object")
     model = match.model if match.model is not None else body.get("model")
+    models = _models(body)
+    if models:
+        # The gateway's own field: no upstream is to read it.
+        body = {key: value for key, value in body.items() if key != "models"}
+        if model is None:
+            model, *models = models
+            body["model"] = model
+        raw = jsontext.dumps(body)
     if model is None:
         raise Rejected("the model is missing; name one of GET /v1/models", "model")
     if not isinstance(model, str) or not model or len(model) > MAX_MODEL_NAME:
@@ -70,4 +84,19 @@ def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context)
         headers=headers,
         context=context,
         debug=headers.get("x-debug", "").lower() == "true",
+        alternatives=tuple(models),
     )
+
+
+def _models(body: Mapping[str, Any]) -> list[str]:
+    """The models that a request names beside its own. Raises Rejected."""
+    models = body.get("models")
+    if models is None:
+        return []
+    if not isinstance(models, list) or not 0 < len(models) <= MAX_ALTERNATIVES:
+        raise Rejected(f"models must be a list of 1 to {MAX_ALTERNATIVES} names", "models")
+    for at, name in enumerate(models):
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_MODEL_NAME:
+            words = f"each of models must be a text of 1 to {MAX_MODEL_NAME} characters"
+            raise Rejected(words, f"models[{at}]")
+    return models

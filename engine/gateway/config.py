@@ -158,6 +158,7 @@ class _Reader:
             providers_dir=self._folder(data["providers-dir"], "providers-dir"),
             mappings_dir=self._folder(data["mappings-dir"], "mappings-dir"),
             strategy=data["routing"]["strategy"],
+            affinity=data["routing"]["affinity"] == "prefix",
             fallbacks={model: tuple(to) for model, to in data["routing"]["fallbacks"].items()},
             max_retries=retry["max-retries"],
             max_backoff=retry["max-backoff-secs"],
@@ -322,6 +323,9 @@ class _Reader:
                     headers={k.lower(): v for k, v in row["headers"].items()},
                     proxy_url=self._proxy(row["proxy-url"], (*path, "proxy-url")),
                     disabled=disabled,
+                    max_concurrent=row["max-concurrent"],
+                    max_queue=row["max-queue"],
+                    wire_api=row["wire-api"],
                     cloak=_cloak(row["cloak"]),
                 )
             )

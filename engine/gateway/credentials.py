@@ -24,13 +24,17 @@ _VERSION = re.compile(r"v[0-9]+[a-z0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One usable account. ``id`` outlives reloads as long as provider, address and key do."""
+    """One usable account. ``id`` outlives reloads as long as provider, address and key do.
+
+    ``base_urls`` and ``headers`` are by the wire formats that it can be spoken to in, the usual one
+    first.
+    """
 
     id: str
     name: str
     provider: Provider
-    base_url: str
-    headers: Mapping[str, str] = field(repr=False)
+    base_urls: Mapping[str, str]
+    headers: Mapping[str, Mapping[str, str]] = field(repr=False)
     models: tuple[ModelEntry, ...]
     excluded_models: tuple[str, ...]
     prefix: str | None
@@ -38,14 +42,21 @@ class Credential:
     proxy: str | None = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     cloak: CloakSettings = field(default_factory=CloakSettings, repr=False)
+    max_concurrent: int = 0
+    max_queue: int = 0
 
-    def url(self, path: str) -> str:
+    def wire(self, format: str) -> str:
+        """The wire format to speak for a client of this one: its own where that is possible."""
+        return format if format in self.base_urls else next(iter(self.base_urls))
+
+    def url(self, path: str, wire: str) -> str:
         """The address of a call; a version segment in the base URL stands for the path's own."""
+        base = self.base_urls[wire]
         first, _, rest = path.lstrip("/").partition("/")
-        last = self.base_url.rpartition("/")[2]
+        last = base.rpartition("/")[2]
         if _VERSION.fullmatch(last) and _VERSION.fullmatch(first):
-            return f"{self.base_url}/{rest}"
-        return f"{self.base_url}/{path.lstrip('/')}"
+            return f"{base}/{rest}"
+        return f"{base}/{path.lstrip('/')}"
 
 
 def build(
@@ -80,8 +91,13 @@ def build(
             if not key:
                 notes.append(f"credential {row.name} is off: {provider.key_env} is not set")
                 continue
-        if not row.disabled:
-            auth = provider.auth or formats[provider.format].auth_out
+        wires = _wires(row.wire_api, provider)
+        if not wires:
+            problems.append(
+                f"credential {row.name}: wire-api is one of {', '.join(provider.wires)}"
+            )
+        elif not row.disabled:
+            auth = {wire: provider.auth or formats[wire].auth_out for wire in wires}
             usable.append(
                 _credential(row, provider, auth, base_url.rstrip("/"), key, settings.proxy_url)
             )
@@ -90,18 +106,31 @@ def build(
     return usable, notes
 
 
+def _wires(asked: str | None, provider: Provider) -> list[str]:
+    """The wire formats of a credential, the provider's usual one first.
+
+    ``asked`` is one of them, or the last word of its name.
+    """
+    known = list(dict.fromkeys((provider.format, *provider.wires)))
+    if asked is None:
+        return known
+    return [wire for wire in known if wire == asked or wire.endswith(f"-{asked}")][:1]
+
+
 def _credential(
     row: CredentialSettings,
     provider: Provider,
-    auth: Mapping[str, str],
+    auth: Mapping[str, Mapping[str, str]],
     base_url: str,
     key: str | None,
     proxy: str | None,
 ) -> Credential:
-    headers = {name.lower(): value for name, value in provider.headers.items()}
-    if key is not None:
-        headers[auth["header"].lower()] = auth.get("prefix", "") + key
-    headers.update(row.headers)
+    common = {name.lower(): value for name, value in provider.headers.items()}
+    headers = {}
+    for wire, way in auth.items():
+        own = {} if key is None else {way["header"].lower(): way.get("prefix", "") + key}
+        headers[wire] = {**common, **own, **row.headers}
+    own_urls = {} if row.base_url else provider.base_urls
     identity = "\n".join((provider.name, base_url, key or "", row.prefix or ""))
     models = row.models
     if provider.demo and not models:
@@ -111,7 +140,7 @@ def _credential(
         id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         name=row.name,
         provider=provider,
-        base_url=base_url,
+        base_urls={wire: own_urls.get(wire, base_url).rstrip("/") for wire in auth},
         headers=headers,
         models=models,
         excluded_models=row.excluded_models,
@@ -120,6 +149,8 @@ def _credential(
         proxy=(proxy if row.proxy_url is None else row.proxy_url) or None,
         secrets=(key,) if key else (),
         cloak=row.cloak,
+        max_concurrent=row.max_concurrent,
+        max_queue=row.max_queue,
     )
 
 

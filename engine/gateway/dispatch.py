@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from engine.errors import Rejected
+from engine.gateway.affinity import opening
 from engine.gateway.attempt import Attempts
 from engine.gateway.call import Call
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import MAX_REST_SECONDS, Failure, Verdict
+from engine.gateway.gates import Busy, Gates
 from engine.gateway.replies import Replies
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
@@ -32,6 +34,7 @@ class _Outcome:
     verdict: Verdict | None = None
     refusals: list[Rejected] = field(default_factory=list)
     resting: dict[str, Cooldown] = field(default_factory=dict)
+    busy: bool = False
 
 
 class Dispatcher:
@@ -39,11 +42,13 @@ class Dispatcher:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.gates = Gates()
 
     async def run(self, call: Call, snapshot: Snapshot, exchange: Exchange) -> None:
         """Answer a call; every outcome but a client that leaves is an answer."""
-        run = _Run(self._state, call, snapshot, exchange)
-        for model in snapshot.router.chain(call.model):
+        run = _Run(self._state, self.gates, call, snapshot, exchange)
+        named = (call.model, *call.alternatives)
+        for model in dict.fromkeys(m for name in named for m in snapshot.router.chain(name)):
             if await run.model(model):
                 return
         await run.give_up()
@@ -52,8 +57,12 @@ class Dispatcher:
 class _Run:
     """One call on its way through its candidates."""
 
-    def __init__(self, state: State, call: Call, snapshot: Snapshot, exchange: Exchange) -> None:
+    def __init__(
+        self, state: State, gates: Gates, call: Call, snapshot: Snapshot, exchange: Exchange
+    ) -> None:
         self._state = state
+        self._gates = gates
+        self._keepers: dict[str, str] = {}  # by provider: under what to remember who answered
         self._call = call
         self._snapshot = snapshot
         self._outcome = _Outcome()
@@ -78,7 +87,15 @@ class _Run:
                 if self._outcome.calls >= self._limit or not await self._backoff(number):
                     return await self._over()
                 number = 0  # one wait a round
-                if await self._try(candidate):
+                credential = candidate.credential
+                patience = max(0.0, self._deadline - time.perf_counter())
+                try:
+                    async with self._gates.through(credential, patience):
+                        answered = await self._try(candidate)
+                except Busy:
+                    self._outcome.busy = True
+                    continue
+                if answered:
                     return True
         return False
 
@@ -107,17 +124,23 @@ class _Run:
         outcome.calls += 1
         failure = await self._attempts.make(candidate)
         if failure is None:
-            return True
+            return await self._answered(candidate)
         verdict = classes.verdict(failure, provider)
         if verdict.do == "again":
             failure = await self._attempts.make(candidate)
             if failure is None:
-                return True
+                return await self._answered(candidate)
             verdict = classes.verdict(failure, provider, repeated=True)
         outcome.failure, outcome.verdict = failure, verdict
         if verdict.do == "cool":
             await self._cool(candidate, failure, verdict)
         return await self._over() if verdict.do == "stop" else False
+
+    async def _answered(self, candidate: Candidate) -> bool:
+        key = self._keepers.get(candidate.credential.provider.name)
+        if key is not None:
+            await self._state.remember(key, candidate.credential.id)
+        return True
 
     # -- whose turn it is
 
@@ -125,8 +148,15 @@ class _Run:
         groups: dict[str, list[Candidate]] = {}
         for candidate in await self._free(self._snapshot.router.candidates(model)):
             groups.setdefault(candidate.credential.provider.name, []).append(candidate)
-        queues = [await self._ordered(group, model) for group in groups.values()]
-        return [[c for c in round_ if c is not None] for round_ in zip_longest(*queues)]
+        queues = [
+            sorted(await self._ordered(group, model), key=self._is_full)
+            for group in groups.values()
+        ]
+        rounds = [[c for c in round_ if c is not None] for round_ in zip_longest(*queues)]
+        return [sorted(round_, key=self._is_full) for round_ in rounds]
+
+    def _is_full(self, candidate: Candidate) -> bool:
+        return self._gates.full(candidate.credential)
 
     async def _free(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those that do not rest; the rests are noted."""
@@ -138,13 +168,29 @@ class _Run:
 
     async def _ordered(self, group: list[Candidate], model: str) -> list[Candidate]:
         """The credentials of one provider, the one whose turn it is first."""
-        if len(group) == 1 or self._snapshot.settings.strategy == "fill-first":
+        if len(group) == 1:
             return group
-        weights = {candidate.credential.id: candidate.credential.weight for candidate in group}
         scope = f"{group[0].credential.provider.name}|{model}"
-        chosen = await self._state.turn(scope, weights)
-        at = next(i for i, candidate in enumerate(group) if candidate.credential.id == chosen)
+        chosen = await self._keeper(group[0].credential.provider.name, scope)
+        ids = [candidate.credential.id for candidate in group]
+        if chosen not in ids:
+            if self._snapshot.settings.strategy == "fill-first":
+                return group
+            weights = {candidate.credential.id: candidate.credential.weight for candidate in group}
+            chosen = await self._state.turn(scope, weights)
+        at = ids.index(chosen)
         return group[at:] + group[:at]
+
+    async def _keeper(self, provider: str, scope: str) -> str | None:
+        """Who answered the beginning of this conversation."""
+        if not self._snapshot.settings.affinity:
+            return None
+        found = opening(self._call.body, self._call.format.affinity)
+        if found is None:
+            return None
+        digest, continued = found
+        key = self._keepers[provider] = f"{scope}|{self._call.context.key}|{digest}"
+        return await self._state.recall(key) if continued else None
 
     async def _cool(self, candidate: Candidate, failure: Failure, verdict: Verdict) -> None:
         seconds = failure.retry_after
@@ -166,6 +212,9 @@ class _Run:
             await replies.fault("overloaded", f"no usable credential for {name}", final=True)
         elif outcome.refusals:
             await replies.refusal(outcome.refusals)
+        elif outcome.busy:
+            words = f"every credential for {name} is busy; try again"
+            await replies.fault("overloaded", words, retry_after=1, final=True)
         elif outcome.resting:
             await self._all_resting()
         elif self._snapshot.router.lacks_prefix(name):

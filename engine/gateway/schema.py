@@ -13,6 +13,7 @@ from engine.gateway.cloak import MODES, PLACEMENTS
 
 Rule = dict[str, Any]
 
+AFFINITIES = ("prefix", "none")
 STRATEGIES = ("round-robin", "fill-first")
 
 # Read once, at the start; everything else becomes live when the file changes.
@@ -132,6 +133,11 @@ _CREDENTIAL: Rule = {
             "excluded_models": _list(dict(_STRING), "globs of names that it must not serve"),
             "prefix": _text(None, "clients reach its models as `prefix/name` too", empty=False),
             "weight": _int(1, "its share under round-robin", low=1, high=1000),
+            "max_concurrent": _int(0, "most calls at once, streams to their end; 0: any number"),
+            "max_queue": _int(100, "most calls that wait for one of these to end; beyond it 503"),
+            "wire_api": _text(
+                None, "the one wire format to speak with it, where its provider has several"
+            ),
             "headers": {
                 "type": "dict",
                 "default": {},
@@ -270,6 +276,13 @@ SCHEMA: dict[str, Rule] = _kebab(
                     "`round-robin` by weight, or `fill-first`: the first that is free",
                 ),
                 "allowed": list(STRATEGIES),
+            },
+            affinity={
+                **_text(
+                    "prefix",
+                    "`prefix`: a conversation stays with the credential that began it; `none`",
+                ),
+                "allowed": list(AFFINITIES),
             },
             fallbacks={
                 "type": "dict",

@@ -54,6 +54,9 @@ class CredentialSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy_url: str | None = field(default=None, repr=False)
     disabled: bool = False
+    max_concurrent: int = 0
+    max_queue: int = 100
+    wire_api: str | None = None
     cloak: CloakSettings = field(default_factory=CloakSettings)
 
 
@@ -89,6 +92,7 @@ class Settings:
     providers_dir: Path | None
     mappings_dir: Path | None
     strategy: str
+    affinity: bool
     fallbacks: Mapping[str, tuple[str, ...]]
     max_retries: int
     max_backoff: float

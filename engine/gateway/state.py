@@ -24,7 +24,7 @@ class Cooldown:
 
 
 class State(Protocol):
-    """Cooldowns by key, and whose turn it is among weighted names."""
+    """Cooldowns by key, values by key, and whose turn it is among weighted names."""
 
     async def cool(self, key: str, cooldown: Cooldown) -> None:
         """Rest until then; a longer rest already given stays."""
@@ -37,6 +37,12 @@ class State(Protocol):
 
     async def resting(self) -> dict[str, Cooldown]:
         """All rests that are not over."""
+
+    async def remember(self, key: str, value: str) -> None:
+        """Keep a value, in place of the one that the key had."""
+
+    async def recall(self, key: str) -> str | None:
+        """The value of a key, if it is still known."""
 
     async def turn(self, group: str, weights: Mapping[str, int]) -> str:
         """The next of the names; each comes in proportion to its weight, evenly spread."""
@@ -52,6 +58,7 @@ class LocalState:
         self._max_entries = max_entries
         self._cooldowns: OrderedDict[str, Cooldown] = OrderedDict()
         self._turns: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._values: OrderedDict[str, str] = OrderedDict()
 
     async def cool(self, key: str, cooldown: Cooldown) -> None:
         known = self._cooldowns.get(key)
@@ -79,6 +86,13 @@ class LocalState:
 
     async def release(self, key: str) -> None:
         self._cooldowns.pop(key, None)
+
+    async def remember(self, key: str, value: str) -> None:
+        self._values[key] = value
+        self._bound(self._values, key)
+
+    async def recall(self, key: str) -> str | None:
+        return self._values.get(key)
 
     async def turn(self, group: str, weights: Mapping[str, int]) -> str:
         # Smooth weighted round-robin: a name that is away and comes back neither skews the others

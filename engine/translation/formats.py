@@ -76,6 +76,14 @@ FACTS: dict[str, Any] = {
     "early-start": {"type": "boolean"},
     "request-id-header": TEXT,
     "headers": {"type": "dict", "valuesrules": TEXT},
+    "affinity": {
+        "type": "dict",
+        "schema": {
+            "turns": {"type": "string", "required": True},
+            "with": {"type": "list", "schema": TEXT},
+            "unstable": {"type": "list", "schema": TEXT},
+        },
+    },
     "models-list": {"type": "dict"},
 }
 MODELS: dict[str, Any] = {
@@ -136,6 +144,7 @@ class Format:
     early_start: bool
     request_id_header: str
     headers: dict[str, str]
+    affinity: dict[str, Any]
     limits: Limits
     read: dict[str, Section] = field(default_factory=dict)
     write: dict[str, Section] = field(default_factory=dict)
@@ -344,5 +353,6 @@ def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         early_start=bool(facts.get("early-start")),
         request_id_header=facts.get("request-id-header", "x-request-id"),
         headers=dict(facts.get("headers") or {}),
+        affinity=dict(facts.get("affinity") or {}),
         limits=limits,
     )

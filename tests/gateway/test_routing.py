@@ -21,7 +21,7 @@ def credential(
     entries = [ModelEntry(*m) if isinstance(m, tuple) else ModelEntry(m) for m in models]
     provider = Provider(name=f"provider-{name}", format="f", wires=("f",))
     return Credential(
-        name, name, provider, base_url, {}, tuple(entries), excluded, prefix, 1, None, ()
+        name, name, provider, {"f": base_url}, {}, tuple(entries), excluded, prefix, 1, None, ()
     )
 
 
@@ -129,4 +129,4 @@ def test_a_chain_names_each_model_once() -> None:
     ],
 )
 def test_a_base_url_is_taken_with_and_without_its_version(base: str, path: str, url: str) -> None:
-    assert credential("one", base_url=base).url(path) == url
+    assert credential("one", base_url=base).url(path, "f") == url
