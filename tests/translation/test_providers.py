@@ -153,3 +153,44 @@ def test_every_quirk_has_a_case() -> None:
     for side in translator().formats.values():
         cases += "".join(f"{key}: " for key in translator().providers[side.default_provider].quirks)
     assert [name for name in Quirks.load([MAPPINGS]) if not re.search(rf"\b{name}:", cases)] == []
+
+
+def test_shipped_providers_say_where_they_answer() -> None:
+    """All but those that only the configuration can tell."""
+    open_ended = {"demo", "openai-compatible", "azure-openai"}
+    shipped_ones = _load(shipped("providers"))
+    assert {name for name, each in shipped_ones.items() if each.base_url is None} == open_ended
+    for name, each in shipped_ones.items():
+        assert each.wires[0] == each.format, name
+        urls = [each.base_url or "https://", *each.base_urls.values()]
+        assert all(url.startswith(("https://", "http://localhost:")) for url in urls), name
+
+
+def test_a_model_of_a_shipped_provider_has_its_own_ways() -> None:
+    moonshot = translator().providers["moonshot"]
+    assert "temperature" in moonshot.facts_for("kimi-k3-turbo")["drop"]
+    assert moonshot.facts_for("kimi-k3-turbo")["reasoning_control"] == "reasoning_effort"
+    assert moonshot.facts_for("kimi-k2.6")["thinking_switch"] == "thinking"
+    assert "drop" not in moonshot.facts_for("moonshot-v1-8k")
+
+
+def test_a_request_is_written_in_the_ways_of_its_provider_and_model() -> None:
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "none",
+        "max_completion_tokens": 9,
+        "reasoning_effort": "medium",
+        "temperature": 0,
+    }
+    made = translator().request(body, "openai-chat", provider="zai", model="glm-5.3")
+    assert made.body == {
+        "tool_stream": True,
+        "model": "glm-5.3",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "reasoning_effort": "high",
+        "max_tokens": 9,
+        "temperature": 0.01,
+    }
+    assert {loss.path for loss in made.losses} >= {"tool_choice", "reasoning_effort", "temperature"}
