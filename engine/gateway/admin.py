@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,9 +12,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from engine.errors import Rejected, UpstreamError
+from engine.gateway import dryrun
 from engine.gateway.auth import Keyring
-from engine.gateway.exchange import Receive, Send
+from engine.gateway.exchange import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientGone,
+    Receive,
+    Send,
+    read_body,
+)
 from engine.gateway.settings import is_loopback
+from engine.translation import jsontext
+from engine.translation.jsontext import JsonError
 
 if TYPE_CHECKING:
     from engine.gateway.app import Gateway
@@ -32,6 +44,7 @@ class Admin:
                 Route("/metrics", self._metrics),
                 Route("/models", self._models),
                 Route("/credentials", self._credentials),
+                Route("/translate", self._translate, methods=["POST"]),
                 Route("/reload", self._reload, methods=["GET", "POST"]),
             ]
         )
@@ -100,6 +113,26 @@ class Admin:
             )
         return JSONResponse({"credentials": rows, "off": list(self._gateway.snapshot.notes)})
 
+    async def _translate(self, request: Request) -> Response:
+        snapshot = self._gateway.snapshot
+        try:
+            raw = await read_body(request.receive, request.headers, snapshot.settings.body_limit)
+            result = await asyncio.to_thread(dryrun.run, jsontext.loads(raw), snapshot)
+        except BodyTooLarge:
+            return _error(413, "the body is larger than body-limit-mb")
+        except BodyTooSlow:
+            return _error(408, "the body did not arrive in time")
+        except ClientGone:
+            return _error(400, "the body is not complete")
+        except JsonError as error:
+            return _error(400, f"the body is not JSON: {error}")
+        except Rejected as refusal:
+            path = {} if refusal.path is None else {"path": refusal.path}
+            return _error(refusal.status, str(refusal), **path)
+        except UpstreamError as error:
+            return _error(422, f"the recorded answer: {error.message}")
+        return Response(jsontext.dumps(result), media_type="application/json")
+
     async def _reload(self, request: Request) -> Response:
         reloader = self._gateway.reloader
         if reloader is None:
@@ -122,5 +155,5 @@ def _is_local(request: Request) -> bool:
     )
 
 
-def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": {"message": message}}, status_code=status)
+def _error(status: int, message: str, **more: str) -> Response:
+    return JSONResponse({"error": {"message": message, **more}}, status_code=status)

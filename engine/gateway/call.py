@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ class Prepared:
     losses: Sequence[Any]
     same: bool
     cloak: Cloak | None = None
+    explain: Callable[[], list[dict[str, Any]]] = field(default=list, repr=False)
 
 
 def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context) -> Call:

@@ -33,7 +33,7 @@ def test_every_key_of_the_schema_is_read() -> None:
     options = {key.path.rpartition(".")[2] for key in keys() if "[].options." in key.path}
     assert [n for n in sorted(names - cooldowns - options) if f'"{n}"' not in code] == []
     mappings = "".join(path.read_text() for path in (ROOT / "mappings").rglob("*.yaml"))
-    dispatch = (ROOT / "engine" / "gateway" / "attempt.py").read_text()
+    dispatch = (ROOT / "engine" / "gateway" / "prepare.py").read_text()
     unread = [
         n
         for n in sorted(options)

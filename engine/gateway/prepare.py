@@ -1,0 +1,196 @@
+"""What a call becomes for one candidate: the upstream request, and its answer on the way back.
+
+Nothing here waits or calls: the gateway and its dry run do the same things.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import Rejected
+from engine.gateway import payload
+from engine.gateway.call import Call, Prepared
+from engine.gateway.cloak import Cloak
+from engine.gateway.credentials import Credential
+from engine.gateway.passthrough import PassThrough, renamed
+from engine.gateway.routing import Candidate
+from engine.gateway.snapshot import Snapshot
+from engine.gateway.version import VERSION
+from engine.translation import jsontext
+from engine.translation.streams import Stream
+from engine.translation.translator import Answer
+
+USER_AGENT = f"ai-proxy/{VERSION}"
+CARRIED = b"gw1."
+MAX_FEATURES_LENGTH = 4096
+_FEATURE = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class Preparing:
+    """The upstream requests of one client call, and what becomes of their answers."""
+
+    def __init__(self, call: Call, snapshot: Snapshot) -> None:
+        self._call = call
+        self._snapshot = snapshot
+        self._prepared: dict[tuple[str, str, str], Prepared | Rejected] = {}
+
+    def prepare(self, candidate: Candidate) -> Prepared:
+        """The upstream request, made once per provider, cloak, wire and model. Raises Rejected."""
+        credential = candidate.credential
+        # A cloak belongs to its credential; all else is the same for those of a provider.
+        owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
+        key = (owner, credential.wire(self._call.format.name), candidate.model)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            try:
+                prepared = self._prepare(candidate)
+            except Rejected as refusal:
+                prepared = refusal
+            self._prepared[key] = prepared
+        if isinstance(prepared, Rejected):
+            raise prepared
+        return prepared
+
+    def _prepare(self, candidate: Candidate) -> Prepared:
+        call, provider = self._call, candidate.credential.provider
+        wire = candidate.credential.wire(call.format.name)
+        # A path of its own is one of the provider's usual format.
+        path = provider.path if wire == provider.format else None
+        rules = self._snapshot.payload.applying(candidate.model, wire)
+        cloak = self._cloak(candidate.credential)
+        if not rules and cloak is None and self._is_same(candidate):
+            version = call.format.api_versions
+            headers = dict(provider.headers)
+            asked = provider.api_version or version.default
+            if version.header and asked:
+                headers[version.header] = asked
+            body = call.raw
+            if call.format.model_in == "body.model":
+                body = renamed(call.raw, call.body, candidate.model)
+            path = path or call.format.upstream_path(candidate.model, call.stream)
+            return Prepared(wire, path, headers, body, None, (), True)
+        options = self._snapshot.options(call.model, call.format.name, call.context.key or "")
+        request = self._snapshot.translator.request(
+            call.body,
+            source=call.format.name,
+            target=wire,
+            provider=provider.name,
+            model=candidate.model,
+            stream=call.stream,
+            headers=dict(call.headers),
+            options=options,
+            edit=None if cloak is None else cloak.edit,
+        )
+        if request.losses and options.get("on-loss") == "reject":
+            lost = request.losses[0]
+            raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
+        changed, rows = payload.apply(rules, request.body)
+        body = jsontext.dumps(changed)
+        if path is None:
+            upstream = self._snapshot.translator.formats[wire]
+            path = upstream.upstream_path(candidate.model, call.stream)
+        return Prepared(
+            wire,
+            path,
+            request.headers,
+            body,
+            request.plan,
+            request.losses,
+            False,
+            cloak,
+            lambda: [*request.explain(), *rows],
+        )
+
+    def _cloak(self, credential: Credential) -> Cloak | None:
+        call, provider = self._call, credential.provider
+        if not credential.cloak.active(credential.wire(call.format.name) != call.format.name):
+            return None
+        client = self._snapshot.keyring.digest(call.context.key)
+        return Cloak(credential.cloak, "".join(credential.secrets), client, provider.name)
+
+    def _is_same(self, candidate: Candidate) -> bool:
+        """Whether the client's bytes can go to this upstream as they are."""
+        call, provider = self._call, candidate.credential.provider
+        if candidate.credential.wire(call.format.name) != call.format.name or CARRIED in call.raw:
+            return False
+        # Quirks say where a server differs; those of the format's own vendor say what the format
+        # is.
+        if provider.quirks and provider.name != call.format.default_provider:
+            return False
+        versions = call.format.api_versions
+        if versions.header is None:
+            return True
+        asked = call.headers.get(versions.header, versions.default)
+        return asked == (provider.api_version or versions.default)
+
+    def headers(self, candidate: Candidate, prepared: Prepared) -> dict[str, str]:
+        """All headers of the upstream request, its secret among them."""
+        call, own = self._call, candidate.credential.headers[prepared.wire]
+        return {
+            "content-type": "application/json",
+            "accept": call.format.content_type if call.stream else "application/json",
+            "accept-encoding": "identity",
+            "user-agent": USER_AGENT,
+            "x-request-id": call.context.id,
+            **prepared.headers,
+            **own,
+            **_features(call, own, prepared.wire),
+        }
+
+    # -- the way back
+
+    def stream(self, candidate: Candidate, prepared: Prepared) -> Stream | PassThrough:
+        """What the upstream's stream goes through on its way to the client."""
+        call, translator = self._call, self._snapshot.translator
+        stream = translator.stream(
+            source=prepared.wire,
+            target=call.format.name,
+            plan=prepared.plan,
+            request=call.body,
+            provider=candidate.credential.provider.name,
+        )
+        if prepared.same:
+            return PassThrough(stream, call.format.sse, (candidate.model, call.model))
+        if prepared.cloak is not None and prepared.cloak.restores:
+            stream.through(prepared.cloak.stage())
+        return stream
+
+    def answer(self, candidate: Candidate, prepared: Prepared, document: dict[str, Any]) -> Answer:
+        """The upstream's whole answer, read. Raises UpstreamError."""
+        return self._snapshot.translator.response(
+            document,
+            source=prepared.wire,
+            target=self._call.format.name,
+            provider=candidate.credential.provider.name,
+            plan=prepared.plan,
+            request=self._call.body,
+        )
+
+    def written(
+        self,
+        candidate: Candidate,
+        prepared: Prepared,
+        answer: Answer,
+        raw: bytes,
+        document: dict[str, Any],
+    ) -> bytes:
+        """The whole answer as the client gets it; ``raw`` is the upstream's ``document``."""
+        if not prepared.same:
+            body = jsontext.dumps(answer.body)
+            return body if prepared.cloak is None else prepared.cloak.restored(body)
+        if document.get("model") == candidate.model != self._call.model:
+            return renamed(raw, document, self._call.model)
+        return raw
+
+
+def _features(call: Call, own: Mapping[str, str], wire: str) -> dict[str, str]:
+    """The optional features that the client asks for, with those that the operator set."""
+    name = call.format.headers.get("betas")
+    if name is None or wire != call.format.name:
+        return {}
+    asked = f"{own.get(name, '')},{call.headers.get(name, '')}"
+    words = (word.strip() for word in asked[:MAX_FEATURES_LENGTH].split(","))
+    known = dict.fromkeys(word for word in words if _FEATURE.fullmatch(word))
+    return {name: ",".join(known)} if known else {}
