@@ -16,6 +16,7 @@ from engine.errors import ConfigError, MappingError, Rejected, UpstreamError
 from engine.resources import shipped
 from engine.translation import cases as case_files
 from engine.translation.jsontext import JsonError, dumps, loads
+from engine.translation.quirks import Quirks
 from engine.translation.translator import Translator
 
 
@@ -235,14 +236,56 @@ def providers_list(as_json: bool) -> None:
 
 
 @providers.command("show")
+@click.option("--model", help="As it is asked for this model.")
+@click.option("--config", help="With the providers and mappings of this configuration.")
+@click.option("--json", "as_json", is_flag=True)
 @click.argument("name")
-def providers_show(name: str) -> None:
-    """One provider file as it is."""
-    path = shipped("providers") / f"{name}.yaml"
-    if Path(name).name == name and path.is_file():
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+def providers_show(name: str, model: str | None, config: str | None, as_json: bool) -> None:
+    """Every fact of a provider, with the file and line that says it."""
+    from engine.language.source import suggest
+    from engine.translation.provider_manual import facts
+
+    known = _known(config).providers
+    if name not in known:
+        hint = suggest(name, known) or "; see: ai-proxy providers list"
+        _stop([f"no provider {name}{hint}"], 2)
+    rows = list(facts(known[name], model))
+    if as_json:
+        click.echo(json.dumps([{"key": key, "value": v, "from": at} for key, v, at in rows]))
         return
-    _stop([f"no provider {name}; see: ai-proxy providers list"], 2)
+    shown = [(f"{key}: {json.dumps(value, ensure_ascii=False)}", at) for key, value, at in rows]
+    width = min(72, max(len(text) for text, _ in shown))
+    for text, at in shown:
+        click.echo(f"{text:{width}}  # {at}")
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["configuration", "provider", "mapping"]))
+def schema(what: str) -> None:
+    """Print a JSON Schema, for editors and other tools."""
+    from engine.gateway.schema import SCHEMA as CONFIGURATION
+    from engine.language import json_schema
+    from engine.translation.provider_files import json_schema_of
+
+    made = {
+        "configuration": lambda: json_schema.document(CONFIGURATION, "configuration"),
+        "provider": lambda: json_schema_of(Quirks.load([shipped("mappings")])),
+        "mapping": json_schema.mapping,
+    }
+    click.echo(_pretty(made[what]()))
+
+
+def _known(config: str | None) -> Translator:
+    """Everything that is shipped, with what a configuration lays over it."""
+    if config is None:
+        return Translator.load()
+    from engine.gateway.config import load
+    from engine.gateway.snapshot import load_translator
+
+    try:
+        return load_translator(load(Path(config)))
+    except (ConfigError, MappingError) as error:
+        _stop(error.problems)
 
 
 def _pretty(value: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import MappingError
+from engine.language import json_schema
 from engine.language.envelope import check
 from engine.language.source import Map, Node, Seq, read, suggest
 from engine.resources import shipped
@@ -112,6 +113,19 @@ def load(
     if problems:
         raise MappingError(list(dict.fromkeys(problems)))
     return found
+
+
+def json_schema_of(quirks: Quirks) -> dict[str, Any]:
+    """The JSON Schema of a provider file in which these quirks are known."""
+    rules = {
+        name: {**row.rule, "meta": row.meaning, "default": row.absent}
+        for name, row in quirks.items()
+    }
+    said = {"type": "dict", "schema": rules}
+    row = SCHEMA["models"]["schema"]
+    rows = {**row, "schema": {**row["schema"], "quirks": said}}
+    schema = {**SCHEMA, "quirks": said, "models": {"type": "list", "schema": rows}}
+    return json_schema.document(schema, "provider")
 
 
 def _read(
