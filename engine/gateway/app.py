@@ -90,7 +90,7 @@ class Gateway:
                 snapshot.settings.trusted_proxies,
             ),
         )
-        matches = snapshot.ingress.find(method, path, headers)
+        matches = snapshot.ingress.find(method, path, headers, scope["query_string"])
         match = matches[0] if matches else None
         format = match.format if match else snapshot.ingress.belongs(path, headers)
         context.format = format.name
@@ -191,7 +191,7 @@ class Gateway:
                 exchange.watch(
                     settings.keepalive,
                     format.keepalive,
-                    format.content_type.encode(),
+                    call.stream_type,
                     settings.write_timeout,
                 )
             else:

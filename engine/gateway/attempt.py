@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from engine.errors import UpstreamError
+from engine.gateway.array import ArrayStream
 from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
 from engine.gateway.context import Context
@@ -100,7 +101,8 @@ class Attempts:
         headers = self._replies.headers(
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
-        return Relay(self._exchange, self._replies, response, stream, headers)
+        shown = ArrayStream(stream) if self._call.as_array else stream
+        return Relay(self._exchange, self._replies, response, shown, headers)
 
     async def _whole(
         self, response: Response, candidate: Candidate, prepared: Prepared

@@ -23,7 +23,8 @@ MAX_ALTERNATIVES = 10
 class Call:
     """A generation that a client asks for. ``headers`` are the client's, names in lower case.
 
-    ``alternatives`` are models that it takes instead, in turn.
+    ``alternatives`` are models that it takes instead, in turn. ``as_array``: its stream is one JSON
+    array.
     """
 
     format: Format
@@ -35,6 +36,12 @@ class Call:
     context: Context
     debug: bool = False
     alternatives: tuple[str, ...] = ()
+    as_array: bool = False
+
+    @property
+    def stream_type(self) -> bytes:
+        """Content type of its stream."""
+        return b"application/json" if self.as_array else self.format.content_type.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context)
         context=context,
         debug=headers.get("x-debug", "").lower() == "true",
         alternatives=tuple(models),
+        as_array=match.as_array(),
     )
 
 

@@ -91,7 +91,7 @@ def build(
             if not key:
                 notes.append(f"credential {row.name} is off: {provider.key_env} is not set")
                 continue
-        wires = _wires(row.wire_api, provider)
+        wires = _wires(row, provider)
         if not wires:
             problems.append(
                 f"credential {row.name}: wire-api is one of {', '.join(provider.wires)}"
@@ -106,15 +106,18 @@ def build(
     return usable, notes
 
 
-def _wires(asked: str | None, provider: Provider) -> list[str]:
+def _wires(row: CredentialSettings, provider: Provider) -> list[str]:
     """The wire formats of a credential, the provider's usual one first.
 
-    ``asked`` is one of them, or the last word of its name.
+    ``wire-api`` is one of them, or the last word of its name. What a provider serves at another
+    address is not looked for at the operator's own.
     """
     known = list(dict.fromkeys((provider.format, *provider.wires)))
-    if asked is None:
-        return known
-    return [wire for wire in known if wire == asked or wire.endswith(f"-{asked}")][:1]
+    asked = row.wire_api
+    if asked is not None:
+        return [wire for wire in known if wire == asked or wire.endswith(f"-{asked}")][:1]
+    elsewhere = provider.base_urls if row.base_url else {}
+    return [wire for wire in known if wire == provider.format or wire not in elsewhere]
 
 
 def _credential(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from engine.errors import Rejected
 from engine.translation.formats import Format, Route
@@ -13,11 +14,12 @@ from engine.translation.formats import Format, Route
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A served call: its format and route, and the model when the path holds it."""
+    """A served call: its format and route, the model when the path holds it, the query string."""
 
     format: Format
     route: Route
     model: str | None
+    query: bytes = b""
 
     def streamed(self, body: Mapping[str, Any]) -> bool:
         """Whether the client wants a stream. Raises Rejected when the field says neither."""
@@ -29,6 +31,14 @@ class Match:
         if stream is not None and not isinstance(stream, bool):
             raise Rejected("stream must be true or false", "stream")
         return bool(stream)
+
+    def as_array(self) -> bool:
+        """Whether a streamed answer is one JSON array: its events were not asked for."""
+        asked_by = self.format.sse.asked_by
+        if asked_by is None:
+            return False
+        query = self.query.decode("latin-1")
+        return asked_by.partition("=")[::2] not in parse_qsl(query, keep_blank_values=True)
 
 
 class Ingress:
@@ -46,13 +56,16 @@ class Ingress:
                     self._fixed.setdefault(route.path, []).append((format, route))
         self._plain = next((f for f in formats.values() if not f.identify), None)
 
-    def find(self, method: str, path: str, headers: Mapping[str, str]) -> list[Match]:
+    def find(
+        self, method: str, path: str, headers: Mapping[str, str], query: bytes = b""
+    ) -> list[Match]:
         """The calls at a path, whatever their method; those of the asker's format first."""
-        found = [Match(format, route, None) for format, route in self._fixed.get(path, ())]
+        fixed = self._fixed.get(path, ())
+        found = [Match(format, route, None, query) for format, route in fixed]
         if not found:
             for pattern, format, route in self._patterns:
                 if hit := pattern.fullmatch(path):
-                    found.append(Match(format, route, hit.groupdict().get("model")))
+                    found.append(Match(format, route, hit.groupdict().get("model"), query))
         if len(found) > 1:
             asker = self.asker(headers)
             found.sort(key=lambda match: (match.route.method != method, match.format is not asker))

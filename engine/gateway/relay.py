@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from engine.gateway.array import ArrayStream
 from engine.gateway.exchange import Exchange, Headers
 from engine.gateway.passthrough import PassThrough
 from engine.gateway.replies import Replies
@@ -24,7 +25,7 @@ class Relay:
         exchange: Exchange,
         replies: Replies,
         response: Response,
-        stream: Stream | PassThrough,
+        stream: Stream | PassThrough | ArrayStream,
         headers: Headers,
     ) -> None:
         self.stream = stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import Rejected
+from engine.gateway.array import ArrayStream
 from engine.gateway.call import Call
 from engine.gateway.exchange import Exchange, Headers
 from engine.gateway.failures import Failure
@@ -42,7 +43,8 @@ class Replies:
     async def begin_stream(self, headers: Headers) -> None:
         """The head of a streamed answer, sent with its first event."""
         self._context.first_event = self._context.elapsed
-        content_type = self._format.content_type.encode()
+        call = self._call
+        content_type = call.stream_type if call else self._format.content_type.encode()
         await self._exchange.commit(200, [(b"cache-control", b"no-cache"), *headers], content_type)
 
     async def failure(self, failure: Failure) -> None:
@@ -83,8 +85,9 @@ class Replies:
         self._context.error = answer.kind
         if self._exchange.committed and call is not None and call.stream:
             stream = self._translator.stream(source=name, target=name, request=call.body)
+            shown = ArrayStream(stream) if call.as_array else stream
             message = str(answer.error["message"])
-            await self._exchange.write(stream.fail(answer.kind, message, answer.status), more=False)
+            await self._exchange.write(shown.fail(answer.kind, message, answer.status), more=False)
             return
         headers = [
             (name.lower().encode(), value.encode("latin-1", "replace"))

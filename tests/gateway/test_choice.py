@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -171,6 +172,19 @@ def test_a_wire_that_the_provider_has_not_is_an_error() -> None:
     text = "credentials: [{ provider: openai, api-key: k, wire-api: claude }]"
     with pytest.raises(ConfigError, match="wire-api is one of openai-chat, openai-responses"):
         build(config.parse(text, {}), translator=translator(), environ={})
+
+
+def test_a_wire_has_the_address_that_its_provider_gives_it() -> None:
+    def urls(**row: str) -> dict[str, str]:
+        rows = [{"provider": "moonshot", "api-key": "k", **row}]
+        settings = config.parse(json.dumps({"credentials": rows}), {})
+        made = build(settings, translator=translator(), environ={})
+        return dict(made.router.credentials[0].base_urls)
+
+    usual, second = "https://api.moonshot.ai/v1", "https://api.moonshot.ai/anthropic"
+    assert urls() == {"openai-chat": usual, "claude": second}
+    own = "http://own.example/v1"
+    assert urls(**{"base-url": own}) == {"openai-chat": own}
 
 
 # -- calls at once

@@ -133,6 +133,89 @@ def test_trap_19_an_error_event_of_the_upstream_reaches_the_client() -> None:
     assert "[DONE]" not in answer.text
 
 
+GEMINI_ASK: dict[str, Any] = {
+    "model": "m",
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "[1]"},
+    ],
+    "tools": [
+        {
+            "type": "function",
+            "function": {
+                "name": "look",
+                "parameters": {"$schema": "x", "type": "object", "properties": {}},
+            },
+        }
+    ],
+}
+
+
+def test_trap_20_a_result_carries_the_name_of_its_call() -> None:
+    body = sent(GEMINI_ASK, "openai-chat", "gemini")
+    response = body["contents"][-1]["parts"][0]["functionResponse"]
+    assert response["name"] == "look"
+    assert isinstance(response["response"], dict)
+
+
+def test_trap_21_no_schema_keyword_is_sent_that_the_upstream_refuses() -> None:
+    body = sent(GEMINI_ASK, "openai-chat", "gemini")
+    (declared,) = body["tools"][0]["functionDeclarations"]
+    assert "$schema" not in json.dumps(declared)
+
+
+def gemini_answer(*parts: dict[str, Any]) -> dict[str, Any]:
+    content = {"role": "model", "parts": list(parts)}
+    candidate = {"content": content, "finishReason": "STOP", "index": 0}
+    return {"candidates": [candidate], "modelVersion": "m", "responseId": "r"}
+
+
+def told(answer: dict[str, Any], target: str) -> dict[str, Any]:
+    return translator().response(answer, source="gemini", target=target, request={}).body
+
+
+def test_trap_22_thoughts_are_no_part_of_the_answer() -> None:
+    answer = gemini_answer({"text": "hidden", "thought": True}, {"text": "shown"})
+    message = told(answer, "openai-chat")["choices"][0]["message"]
+    assert message["content"] == "shown"
+
+
+def test_trap_23_an_answer_with_calls_ends_for_calls() -> None:
+    answer = gemini_answer({"functionCall": {"name": "look", "args": {}}})
+    assert told(answer, "openai-chat")["choices"][0]["finish_reason"] == "tool_calls"
+    assert told(answer, "claude")["stop_reason"] == "tool_use"
+
+
+def test_trap_24_the_signature_of_a_thought_comes_back_in_the_next_turn() -> None:
+    call = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "c2ln"}
+    message = told(gemini_answer(call), "claude")
+    asked = claude_request(
+        messages=[
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": message["content"]},
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": message["content"][-1]["id"],
+                        "content": "r",
+                    }
+                ],
+            },
+        ]
+    )
+    parts = sent(asked, "claude", "gemini")["contents"][1]["parts"]
+    assert [part.get("thoughtSignature") for part in parts if "functionCall" in part] == ["c2ln"]
+
+
 def test_trap_25_a_stream_is_streamed_in_every_wire_format() -> None:
     events = [
         {"type": "response.created", "response": {"id": "r", "status": "in_progress"}},
