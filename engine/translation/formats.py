@@ -69,6 +69,7 @@ FACTS: dict[str, Any] = {
             "separator": TEXT,
             "terminator": OPTIONAL,
             "content-type": TEXT,
+            "asked-by": OPTIONAL,
         },
     },
     "keepalive": TEXT,
@@ -114,13 +115,15 @@ class ApiVersions:
 @dataclass(frozen=True, slots=True)
 class Framing:
     """How events lie on the wire. ``event_name``: the key of an event that is its SSE name, if
-    any."""
+    any. ``asked_by``: the query parameter (``name=value``) without which clients get the events as
+    one JSON array."""
 
     kind: str
     event_name: str | None
     separator: bytes
     terminator: bytes | None
     content_type: str
+    asked_by: str | None = None
 
 
 @dataclass(slots=True)
@@ -347,6 +350,7 @@ def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
             str(framing.get("separator", "\n\n")).encode(),
             str(framing["terminator"]).encode() if framing.get("terminator") else None,
             framing.get("content-type", "text/event-stream"),
+            framing.get("asked-by"),
         ),
         keepalive=str(facts.get("keepalive") or "").encode(),
         parts=facts.get("parts", "interleaved"),
