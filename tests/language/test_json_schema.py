@@ -1,5 +1,6 @@
 """The JSON Schemas say what the checks here say."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,20 @@ def test_null_and_variables_are_taken_where_the_checks_take_them() -> None:
     assert _wrong(CONFIGURATION, {"providers-dir": None, "port": "${PORT}"}) == []
     assert _wrong(PROVIDER, {"name": "x", "base-url": None, "quirks": {"user_field": None}}) == []
     assert _wrong(MAPPING, {"read": {"a": {"$literal": {"$each": 1}}, "b": "= wire.b"}}) == []
+
+
+@pytest.mark.parametrize("schema", [CONFIGURATION, PROVIDER, MAPPING], ids=lambda s: s["title"])
+def test_the_schema_for_editors_is_the_one_that_is_printed(schema: dict[str, Any]) -> None:
+    file = ROOT / "docs" / "schemas" / f"{schema['title']}.json"
+    assert json.loads(file.read_text()) == schema, f"ai-proxy schema {schema['title']} > {file}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [each for each in FILES if each[0] is not MAPPING],
+    ids=[path.name for schema, path in FILES if schema is not MAPPING],
+)
+def test_a_file_names_its_schema_for_editors(schema: dict[str, Any], path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    named = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+    assert named.resolve() == ROOT / "docs" / "schemas" / f"{schema['title']}.json"
