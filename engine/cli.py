@@ -40,12 +40,21 @@ def main() -> None:
 @click.option("--host", envvar="AI_PROXY_HOST", help="Listen address, over the configuration's.")
 @click.option("--port", type=int, envvar="AI_PROXY_PORT", help="Listen port.")
 @click.option("--log-level", envvar="AI_PROXY_LOG_LEVEL", help="debug, info, warning or error.")
-def serve(config: str, host: str | None, port: int | None, log_level: str | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    envvar="AI_PROXY_WORKERS",
+    help="Processes that share the port.",
+)
+def serve(
+    config: str, host: str | None, port: int | None, log_level: str | None, workers: int
+) -> None:
     """Serve with a configuration."""
     from engine.gateway.server import serve as run
 
     try:
-        run(Path(config), host=host, port=port, log_level=log_level)
+        run(Path(config), host=host, port=port, log_level=log_level, workers=workers)
     except (ConfigError, MappingError) as error:
         _stop(error.problems)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
 
 from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
-from engine.gateway.settings import guard
+from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import build, load_translator
 from engine.language.source import suggest
 
@@ -26,6 +31,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 KEEPALIVE_SECONDS = 75
 DRAIN_SECONDS = 30
 BACKLOG = 2048
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+WORKER_VARIABLE = "AI_PROXY_WORKER"
 
 
 def serve(
@@ -33,44 +40,92 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     log_level: str | None = None,
+    workers: int = 1,
 ) -> None:
     """Serve a configuration file until SIGINT or SIGTERM; requests under way are answered first.
 
-    ``host`` and ``port`` stand before the file's. Raises ConfigError and MappingError before
-    anything listens, and ConfigError when the address cannot be had.
+    ``host`` and ``port`` stand before the file's; ``workers`` processes share the port. Raises
+    ConfigError and MappingError before anything listens, and ConfigError when the address cannot be
+    had.
     """
     settings = config.load(Path(config_path))
     host = host or settings.host
     guard(settings, host)
     start_log(log_level or "info")
-    translator = load_translator(settings)
-    app = create_app(settings, translator=translator, source=Path(config_path), host=host)
+    app: Starlette | None = None
+    if workers == 1:
+        app = _application(settings, Path(config_path), host)
+    else:
+        build(settings)
     listening = _listen(host, settings.port if port is None else port)
     scheme = "https" if settings.tls else "http"
     shown, bound = listening.getsockname()[:2]
     shown = f"[{shown}]" if ":" in shown else shown
     log.info(f"listening on {scheme}://{shown}:{bound}")
-    cert, key = settings.tls or (None, None)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # trusted-proxies decides who may name the client
-            ws="none",
-            timeout_keep_alive=KEEPALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-            ssl_certfile=cert,
-            ssl_keyfile=key,
-        )
-    )
-    # uvicorn drains on these and then raises them again; an orderly stop is no failure.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    threading.Thread(target=translator.warm, name="warm", daemon=True).start()
     with listening:
+        if app is None:
+            _serve_many(settings, listening, workers, [str(config_path), host, log_level or "info"])
+            return
+        server = uvicorn.Server(_uvicorn(app, settings))
+        # uvicorn drains on these and then raises them again; an orderly stop is no failure.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         server.run(sockets=[listening])
+
+
+def _uvicorn(app: Starlette | str, settings: Settings, workers: int = 1) -> uvicorn.Config:
+    cert, key = settings.tls or (None, None)
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # trusted-proxies decides who may name the client
+        ws="none",
+        timeout_keep_alive=KEEPALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+    )
+
+
+class _Workers(Multiprocess):
+    """Processes that share a socket; each reloads by itself, so that a bad file ends none."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGHUP)
+
+
+def _serve_many(
+    settings: Settings, listening: socket.socket, workers: int, arguments: list[str]
+) -> None:
+    # Processes are started anew, not forked: what they need to know comes through the environment.
+    with tempfile.TemporaryDirectory(prefix="ai-proxy-metrics-") as counts:
+        os.environ[COUNTS_VARIABLE] = counts
+        os.environ[WORKER_VARIABLE] = json.dumps(arguments)
+        try:
+            made = _uvicorn("engine.gateway.server:worker", settings, workers)
+            _Workers(made, sockets=[listening]).run()
+        finally:
+            del os.environ[COUNTS_VARIABLE], os.environ[WORKER_VARIABLE]
+
+
+def worker() -> Starlette:
+    """The application of one of several processes."""
+    path, host, log_level = json.loads(os.environ[WORKER_VARIABLE])
+    start_log(log_level)
+    return _application(config.load(Path(path)), Path(path), host)
+
+
+def _application(settings: Settings, path: Path, host: str) -> Starlette:
+    translator = load_translator(settings)
+    app = create_app(settings, translator=translator, source=path, host=host)
+    threading.Thread(target=translator.warm, name="warm", daemon=True).start()
+    return app
 
 
 def check_config(path: Path | str) -> list[str]:

@@ -160,3 +160,31 @@ def test_many_clients_at_once_are_answered(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert statuses == [200] * 20
+
+
+def test_several_workers_share_the_port_and_their_counts_and_end_in_order(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({**DEMO, "port": 0}))
+    line = [sys.executable, "-m", "engine", "serve", "--config", str(config), "--workers", "2"]
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    drained = threading.Thread(target=process.stderr.read, daemon=True)
+    try:
+        url = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
+        drained.start()
+        for _ in range(8):
+            with calling(url) as client:
+                assert client.post("/v1/messages", json=ASK).status_code == 200
+        totals = set()
+        for _ in range(4):
+            with calling(url) as client:
+                totals.add(client.get("/metrics").json()["total_requests"])
+        assert totals == {8}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        drained.join(5)
+        process.stderr.close()
