@@ -14,6 +14,8 @@ from tests.support.upstream import Upstream
 UPSTREAMS = {
     "openai-chat": ("openai", "gpt-6-astra"),
     "claude": ("claude", "claude-sonnet-5-5"),
+    "openai-responses": ("openai", "gpt-6-astra"),
+    "gemini": ("gemini", "gemini-3.8-flash"),
 }
 # A failure cools a credential down; each test of a failure takes one that has never failed.
 _SPARE = 200
@@ -28,6 +30,7 @@ def _credential(upstream: Upstream, format: str, alias: str) -> dict[str, Any]:
         "name": alias,
         "api-key": f"upstream-key-{alias}",
         "base-url": upstream.url,
+        "wire-api": format,
         "models": [{"id": model, "alias": alias}],
     }
 

@@ -6,7 +6,7 @@ import pytest
 from tests.support.clients import anthropic_client, openai_client
 from tests.support.gateway import Gateway
 
-RAIL = ["rail-claude", "rail-openai-chat"]
+RAIL = ["rail-claude", "rail-gemini", "rail-openai-chat", "rail-openai-responses"]
 
 
 def test_the_openai_sdk_lists_and_finds_models(gateway: Gateway) -> None:
