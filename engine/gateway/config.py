@@ -326,6 +326,7 @@ class _Reader:
                     max_concurrent=row["max-concurrent"],
                     max_queue=row["max-queue"],
                     wire_api=row["wire-api"],
+                    betas=tuple(row["betas"]),
                     cloak=_cloak(row["cloak"]),
                 )
             )

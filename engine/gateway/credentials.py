@@ -44,6 +44,7 @@ class Credential:
     cloak: CloakSettings = field(default_factory=CloakSettings, repr=False)
     max_concurrent: int = 0
     max_queue: int = 0
+    betas: tuple[str, ...] = ("*",)
 
     def wire(self, format: str) -> str:
         """The wire format to speak for a client of this one: its own where that is possible."""
@@ -154,6 +155,7 @@ def _credential(
         cloak=row.cloak,
         max_concurrent=row.max_concurrent,
         max_queue=row.max_queue,
+        betas=row.betas,
     )
 
 

@@ -6,7 +6,6 @@ Nothing here waits or calls: the gateway and its dry run do the same things.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import Rejected
@@ -15,6 +14,7 @@ from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
 from engine.gateway.credentials import Credential
 from engine.gateway.passthrough import PassThrough, renamed
+from engine.gateway.patterns import matches
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
 from engine.gateway.version import VERSION
@@ -136,7 +136,7 @@ class Preparing:
             "x-request-id": call.context.id,
             **prepared.headers,
             **own,
-            **_features(call, own, prepared.wire),
+            **_features(call, candidate.credential, prepared.wire),
         }
 
     # -- the way back
@@ -185,12 +185,20 @@ class Preparing:
         return raw
 
 
-def _features(call: Call, own: Mapping[str, str], wire: str) -> dict[str, str]:
-    """The optional features that the client asks for, with those that the operator set."""
+def _features(call: Call, credential: Credential, wire: str) -> dict[str, str]:
+    """The optional features that the operator set, and those that the client asks for and may."""
     name = call.format.headers.get("betas")
     if name is None or wire != call.format.name:
         return {}
-    asked = f"{own.get(name, '')},{call.headers.get(name, '')}"
-    words = (word.strip() for word in asked[:MAX_FEATURES_LENGTH].split(","))
-    known = dict.fromkeys(word for word in words if _FEATURE.fullmatch(word))
+    asked = [
+        word
+        for word in _words(call.headers.get(name, ""))
+        if any(matches(pattern, word) for pattern in credential.betas)
+    ]
+    known = dict.fromkeys([*_words(credential.headers[wire].get(name, "")), *asked])
     return {name: ",".join(known)} if known else {}
+
+
+def _words(text: str) -> list[str]:
+    words = (word.strip() for word in text[:MAX_FEATURES_LENGTH].split(","))
+    return [word for word in words if _FEATURE.fullmatch(word)]

@@ -135,6 +135,14 @@ _CREDENTIAL: Rule = {
             "weight": _int(1, "its share under round-robin", low=1, high=1000),
             "max_concurrent": _int(0, "most calls at once, streams to their end; 0: any number"),
             "max_queue": _int(100, "most calls that wait for one of these to end; beyond it 503"),
+            "betas": {
+                **_list(
+                    dict(_STRING),
+                    "globs of the optional features that clients may ask for in their format's "
+                    "header; those in `headers` are always asked for",
+                ),
+                "default": ["*"],
+            },
             "wire_api": _text(
                 None, "the one wire format to speak with it, where its provider has several"
             ),

@@ -57,6 +57,7 @@ class CredentialSettings:
     max_concurrent: int = 0
     max_queue: int = 100
     wire_api: str | None = None
+    betas: tuple[str, ...] = ("*",)
     cloak: CloakSettings = field(default_factory=CloakSettings)
 
 

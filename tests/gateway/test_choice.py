@@ -187,6 +187,33 @@ def test_a_wire_has_the_address_that_its_provider_gives_it() -> None:
     assert urls(**{"base-url": own}) == {"openai-chat": own}
 
 
+# -- optional features
+
+
+@pytest.mark.parametrize(
+    ("betas", "sent"),
+    [(None, "own-1,new-1,other-2"), (["new-*"], "own-1,new-1"), ([], "own-1")],
+)
+def test_the_betas_that_clients_may_ask_for_are_merged_with_the_operators(
+    betas: list[str] | None, sent: str
+) -> None:
+    name = translator().formats["claude"].headers["betas"]
+
+    async def main() -> None:
+        async with upstream(OK) as wire:
+            row = credential("claude", wire.url, headers={name: "own-1"})
+            row |= {} if betas is None else {"betas": betas}
+            async with serving({"credentials": [row]}) as gw:
+                asked = {name: "new-1, other-2,new-1, b\u00e4d"}
+                headers = [(key.encode(), value.encode("latin-1")) for key, value in asked.items()]
+                body = claude_request()
+                answer = await gw.http.post("/v1/messages", json=body, headers=headers)
+                assert answer.status_code == 200
+            assert wire.heard[0].headers[name] == sent
+
+    asyncio.run(main())
+
+
 # -- calls at once
 
 
