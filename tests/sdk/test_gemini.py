@@ -144,9 +144,7 @@ def test_the_async_client_gets_the_stream_too(
 def test_the_second_turn_is_answered(
     target: str, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(
-        sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed)
-    )
+    upstream.answers(sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed))
     body = question(f"rail-{target}")
     first = ask(gateway.url, body, streamed)
     answer = ask(gateway.url, second(body, first), streamed)
@@ -207,9 +205,7 @@ def _history(format: str, body: dict[str, Any]) -> Iterator[tuple[str, str, Any]
 def test_the_second_turn_brings_thinking_back_with_its_signature(
     target: str, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(
-        sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed)
-    )
+    upstream.answers(sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed))
     body = question(f"rail-{target}")
     ask(gateway.url, second(body, ask(gateway.url, body, streamed)), streamed)
     asked = upstream.received[1].document
