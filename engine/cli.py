@@ -256,8 +256,7 @@ def providers_show(name: str, model: str | None, config: str | None, as_json: bo
 
     known = _known(config).providers
     if name not in known:
-        hint = suggest(name, known) or "; see: ai-proxy providers list"
-        _stop([f"no provider {name}{hint}"], 2)
+        _stop([f"no provider {name}{suggest(name, known)}", "see: ai-proxy providers list"], 2)
     rows = list(facts(known[name], model))
     if as_json:
         click.echo(json.dumps([{"key": key, "value": v, "from": at} for key, v, at in rows]))

@@ -8,6 +8,7 @@ markers.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,12 +62,25 @@ def keys_table() -> str:
     return "\n".join(rows)
 
 
-def quirks_table(quirks: Quirks) -> str:
-    """The keys under ``quirks:``."""
-    rows = ["| quirk | values | without it | meaning |", "| --- | --- | --- | --- |"]
+def quirks_table(quirks: Quirks, mappings: Path) -> str:
+    """The keys under ``quirks:``, with the formats whose mappings read them."""
+    texts = {
+        folder.name: "".join(
+            path.read_text(encoding="utf-8")
+            for path in sorted(folder.glob("*.yaml"))
+            if not path.name.endswith(".test.yaml")
+        )
+        for folder in sorted(each for each in mappings.iterdir() if each.is_dir())
+    }
+    rows = [
+        "| quirk | values | without it | read by | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for row in quirks.values():
         absent = json.dumps(row.absent) if not isinstance(row.absent, str) else row.absent
-        rows.append(f"| `{row.name}` | {row.values} | `{absent}` | {row.meaning} |")
+        asked = re.compile(rf"ctx\.provider\.{row.name}\b")
+        by = ", ".join(name for name, text in texts.items() if asked.search(text))
+        rows.append(f"| `{row.name}` | {row.values} | `{absent}` | {by} | {row.meaning} |")
     return "\n".join(rows)
 
 
@@ -82,10 +96,10 @@ def providers_table(providers: dict[str, Provider]) -> str:
 
 def renewed(text: str) -> str:
     """The document with its tables made anew from what is shipped."""
-    known = Translator.load()
+    known, mappings = Translator.load(), shipped("mappings")
     tables = {
         "keys": keys_table(),
-        "quirks": quirks_table(Quirks.load([shipped("mappings")])),
+        "quirks": quirks_table(Quirks.load([mappings]), mappings),
         "providers": providers_table(known.providers),
     }
     for name, table in tables.items():

@@ -91,12 +91,6 @@ def test_the_list_of_providers_is_data_on_demand() -> None:
     assert rows["openai"] == openai
 
 
-def test_a_provider_is_shown_as_its_file() -> None:
-    result = _run("providers", "show", "openai-compatible")
-    assert result.exit_code == 0
-    assert result.stdout == (shipped("providers") / "openai-compatible.yaml").read_text()
-
-
 @pytest.mark.parametrize("name", ["opnai", "../providers/openai", ""])
 def test_an_unknown_provider_is_a_usage_error(name: str) -> None:
     result = _run("providers", "show", name)
