@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from engine.gateway.settings import (
     Settings,
     redacted,
 )
+from engine.gateway.wording import SAY
 from engine.language import source
 from engine.language.source import Map, Node, Pos, Seq, suggest
 
@@ -135,7 +136,7 @@ class _Reader:
             known = _keys_at(path[:-1])
             self.problem(path, f"unknown key {key}{suggest(str(key), known)}", at_key=True)
             return
-        say = _SAY.get(error.rule, lambda _: "does not hold")
+        say = SAY.get(error.rule, lambda _: "does not hold")
         self.problem(path, f"{key}: {say(error)}" if isinstance(key, str) else say(error))
 
     # -- building
@@ -356,33 +357,6 @@ def _cloak(row: Mapping[str, Any]) -> CloakSettings:
 
 
 COOLDOWNS = ("429", "5xx", "network", "auth")
-
-_SAY: dict[str, Callable[[Any], str]] = {
-    "type": lambda e: f"must be {_article(e.constraint)}, not {_kind(e.value)}",
-    "nullable": lambda e: "must not be null",
-    "min": lambda e: f"must be at least {e.constraint}",
-    "max": lambda e: f"must be at most {e.constraint}",
-    "minlength": lambda e: f"must have at least {e.constraint} characters",
-    "empty": lambda e: "must not be empty",
-    "required": lambda e: "is missing",
-    "allowed": lambda e: f"{e.value} is not known{suggest(str(e.value), e.constraint)}",
-    "regex": lambda e: "holds characters that have no place here",
-    "anyof": lambda e: "must be a text, or a map with key and name",
-}
-
-
-def _article(kind: Any) -> str:
-    words = {"dict": "a map", "list": "a list", "string": "a text", "boolean": "true or false"}
-    return words.get(str(kind), f"a whole {'number'}" if kind == "integer" else "a number")
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    words = {dict: "a map", list: "a list", str: "a text", int: "a number", float: "a number"}
-    return words.get(type(value), "that")
 
 
 def _unused(name: str, taken: set[str]) -> str:
