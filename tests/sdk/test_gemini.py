@@ -11,6 +11,8 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
+from tests.gateway import wire
+from tests.gateway.harness import serving
 from tests.sdk.conftest import UPSTREAMS, Spare
 from tests.support.cases import sdk, sdk_answer, sdk_reply
 from tests.support.clients import KEY, Reply
@@ -328,3 +330,26 @@ def test_the_sdk_lists_models_by_the_names_it_must_send(gateway: Gateway) -> Non
     with client(gateway.url) as models:
         names = {model.name for model in models.models.list()}
     assert {f"models/rail-{target}" for target in UPSTREAMS} <= names
+
+
+@pytest.mark.parametrize("target", ["claude", "gemini"])
+def test_the_sdk_waits_through_signs_of_life(target: str) -> None:
+    events = sdk_answer(target, "answer", True).body.replace(b"\r\n", b"\n").strip().split(b"\n\n")
+    pieces = [event + b"\n\n" for event in events]
+
+    async def main() -> list[Any]:
+        async with wire.upstream(wire.streams(*pieces, pause=0.06)) as slow:
+            provider = UPSTREAMS[target][0]
+            row = {"provider": provider, "name": "a", "api-key": "k", "base-url": slow.url}
+            settings = {"credentials": [row], "streaming": {"keepalive-seconds": 0.02}}
+            async with serving(settings) as running:
+                return await asyncio.to_thread(ask, running.url, question("m"), True)
+
+    assert of_chunks(asyncio.run(main())) == sdk_reply("answer")
+
+
+def test_counting_tokens_is_not_served_and_says_so(gateway: Gateway) -> None:
+    with client(gateway.url) as models, pytest.raises(errors.ServerError) as caught:
+        models.models.count_tokens(model="rail-claude", contents="hi")
+    assert caught.value.code == 501
+    assert "countTokens" in (caught.value.message or "")
