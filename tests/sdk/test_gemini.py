@@ -14,10 +14,10 @@ from google.genai import errors, types
 from tests.gateway import wire
 from tests.gateway.harness import serving
 from tests.sdk.conftest import UPSTREAMS, Spare
-from tests.support.cases import sdk, sdk_answer, sdk_reply
+from tests.support.cases import first_error, sdk, sdk_answer, sdk_reply
 from tests.support.clients import KEY, Reply
 from tests.support.gateway import Gateway
-from tests.support.upstream import Upstream, document
+from tests.support.upstream import Upstream, document, stream
 
 targets = pytest.mark.parametrize("target", UPSTREAMS)
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
@@ -292,6 +292,30 @@ def test_a_failure_in_mid_stream_raises_after_what_came_before(
     assert BROKEN in str(caught.value)
     text = "".join(part.text or "" for part in parts(came) if not part.thought)
     assert text == sdk("expected")["answer"]["text"]
+
+
+@targets
+def test_an_error_as_the_first_event_keeps_its_status(
+    target: str, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    upstream.answers(stream(first_error(target)))
+    error = fails(gateway.url, question(spare(target)), stream=True)
+    assert (error.code, error.status, error.message) == (503, "UNAVAILABLE", BROKEN)
+
+
+@targets
+@streamed
+def test_a_refused_upstream_key_is_never_told_as_the_clients(
+    target: str, streamed: bool, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    error: dict[str, Any] = {"type": "authentication_error", "code": "invalid_api_key"}
+    if target == "gemini":
+        error = {"code": 401, "status": "UNAUTHENTICATED"}
+    upstream.answers(document({"type": "error", "error": {**error, "message": "no key"}}, 401))
+    model = spare(target)
+    told = fails(gateway.url, question(model), streamed)
+    assert (told.code, told.status) == (503, "UNAVAILABLE")
+    assert f"upstream-key-{model}" not in str(told)
 
 
 @streamed

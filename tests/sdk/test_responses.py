@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
 from tests.sdk.conftest import UPSTREAMS, Spare
-from tests.support.cases import sdk, sdk_answer, sdk_reply
+from tests.support.cases import first_error, sdk, sdk_answer, sdk_reply
 from tests.support.clients import KEY, Reply, openai_client
 from tests.support.gateway import Gateway
 from tests.support.upstream import Answer, Upstream, document, stream
@@ -274,6 +275,68 @@ def test_a_connection_lost_in_mid_stream_raises(
     whole = sdk_answer(target, "answer", True).body
     upstream.answers(stream(whole[: len(whole) // 2], cut=True))
     fails(gateway.url, question(spare(target)), stream=True)
+
+
+@targets
+def test_an_error_as_the_first_event_keeps_its_status(
+    target: str, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    upstream.answers(stream(first_error(target)))
+    error = fails(gateway.url, question(spare(target)), stream=True)
+    assert (type(error), error.status_code) == (openai.InternalServerError, 503)
+    assert BROKEN in error.message
+
+
+@targets
+@streamed
+def test_a_refused_upstream_key_is_never_told_as_the_clients(
+    target: str, streamed: bool, gateway: Gateway, upstream: Upstream, spare: Spare
+) -> None:
+    error: dict[str, Any] = {"type": "authentication_error", "code": "invalid_api_key"}
+    if target == "gemini":
+        error = {"code": 401, "status": "UNAUTHENTICATED"}
+    upstream.answers(document({"type": "error", "error": {**error, "message": "no key"}}, 401))
+    model = spare(target)
+    told = fails(gateway.url, question(model), streamed)
+    assert told.status_code == 503
+    assert f"upstream-key-{model}" not in str(told)
+
+
+@targets
+@streamed
+def test_an_answer_at_the_limit_is_incomplete(
+    target: str, streamed: bool, gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers(cut_short(target, streamed))
+    # Read plainly: the SDK's stream helper knows no end but a complete one, from OpenAI neither.
+    with openai_client(gateway.url) as client:
+        answer: Any = client.responses.create(**question(f"rail-{target}"), stream=streamed)
+        answer = list(answer)[-1].response if streamed else answer
+    assert answer.status == "incomplete"
+    assert answer.incomplete_details.reason == "max_output_tokens"
+    assert answer.output_text == sdk("expected")["final"]["text"]
+
+
+def cut_short(target: str, streamed: bool) -> Answer:
+    """The last answer of the case, as if it had reached the limit of its length."""
+    told = sdk_answer(target, "final", streamed)
+    edits = {
+        "openai-chat": [(b'"finish_reason": "stop"', b'"finish_reason": "length"')],
+        "claude": [(b'"stop_reason": "end_turn"', b'"stop_reason": "max_tokens"')],
+        "gemini": [(b'"finishReason": "STOP"', b'"finishReason": "MAX_TOKENS"')],
+        "openai-responses": [
+            (b"response.completed", b"response.incomplete"),
+            (b'"completed", "background"', b'"incomplete", "background"'),
+            (
+                b'"incomplete_details": null',
+                b'"incomplete_details": {"reason": "max_output_tokens"}',
+            ),
+        ],
+    }
+    body = told.body
+    for old, new in edits[target]:
+        body = body.replace(old, new)
+    return replace(told, body=body)
 
 
 @streamed

@@ -28,6 +28,13 @@ def sdk_answer(format: str, name: str, streamed: bool) -> Answer:
     return document(sdk(f"{format}/{name}"))
 
 
+def first_error(format: str) -> bytes:
+    """A stream of the format that begins with the error of its case `broken`."""
+    body = sdk_answer(format, "broken", streamed=True).body
+    marks = (b"event: error", b'data: {"error"')
+    return body[next(at for mark in marks if (at := body.find(mark)) >= 0) :]
+
+
 def sdk_reply(name: str) -> Reply:
     """What a client must have understood of that answer."""
     expected = sdk("expected")[name]
