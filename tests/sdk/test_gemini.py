@@ -202,6 +202,28 @@ def _history(format: str, body: dict[str, Any]) -> Iterator[tuple[str, str, Any]
                     yield "result", result["id"], result["response"]
 
 
+@targets
+def test_tools_that_the_sdk_runs_by_itself_are_answered_by_name_and_order(
+    target: str, gateway: Gateway, upstream: Upstream
+) -> None:
+    def find_train(to: str, after: str) -> str:
+        """Next departure."""
+        return {"Ghent": "18:42, platform 3", "Bruges": "no driver"}[to]
+
+    upstream.answers(sdk_answer(target, "answer", False), sdk_answer(target, "final", False))
+    with client(gateway.url) as models:
+        config: Any = {"tools": [find_train]}
+        answer = models.models.generate_content(
+            model=f"rail-{target}", contents="When?", config=config
+        )
+    assert of_chunks([answer]) == sdk_reply("final")
+    if target != "gemini":  # there its own results without ids go on as they are
+        assert of_history(target, upstream.received[1].document) == [
+            ("Ghent", "18:42, platform 3"),
+            ("Bruges", "no driver"),
+        ]
+
+
 @pytest.mark.parametrize("target", [name for name in UPSTREAMS if name != "openai-chat"])
 @streamed
 def test_the_second_turn_brings_thinking_back_with_its_signature(
