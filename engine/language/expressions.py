@@ -364,38 +364,33 @@ class Expressions:
         return f"({same})" if positive else f"(not ({same}))"
 
     def _or_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        return self._either(ast, scope, current, "or")
+
+    def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        return self._either(ast, scope, current, "and")
+
+    def _either(self, ast: Ast, scope: Scope, current: Code | None, word: str) -> Code:
+        """``||`` and ``&&``: the first side decides which side's value it is."""
         left, right = (self.node(child, scope, current) for child in ast["children"])
         one, other = self.take(left, scope), self.take(right, scope)
-        test = f"({self._tested(left)} or {self._tested(right)})"
+        test = f"({self._tested(left)} {word} {self._tested(right)})"
         if left.boolean:
             return Code(
-                f"({one} or {other})",
+                f"({one} {word} {other})",
                 boolean=right.boolean,
                 plain=right.boolean or right.plain,
                 test=test,
             )
         default = ast["children"][1]
-        if scope.names and default["type"] == "literal" and default["value"] not in _EMPTY:
+        literal = default["type"] == "literal" and default["value"] not in _EMPTY
+        if word == "or" and scope.names and literal:
             raise ExpressionError(
                 '|| is no default: false, "" and [] give way, too; take $value with $else,'
                 " or not_null()"
             )
         value, bound = self._bound(one)
-        return Code(f"({value} if {self._held(left, value, bound)} else {other})", test=test)
-
-    def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
-        left, right = (self.node(child, scope, current) for child in ast["children"])
-        one, other = self.take(left, scope), self.take(right, scope)
-        test = f"({self._tested(left)} and {self._tested(right)})"
-        if left.boolean:
-            return Code(
-                f"({one} and {other})",
-                boolean=right.boolean,
-                plain=right.boolean or right.plain,
-                test=test,
-            )
-        value, bound = self._bound(one)
-        return Code(f"({other} if {self._held(left, value, bound)} else {value})", test=test)
+        held, missed = (value, other) if word == "or" else (other, value)
+        return Code(f"({held} if {self._held(left, value, bound)} else {missed})", test=test)
 
     def _tested(self, code: Code) -> str:
         return code.test or self._true(code.text, code)

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli import main
-from engine.translation.translator import Translator
 from tests.support.translations import CASES
 
 CHAT = {
@@ -34,16 +32,7 @@ REQUEST = ("--from", "openai-chat", "--to", "claude")
 BACK = ("--from", "claude", "--to", "openai-chat")
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command loads all mappings anew; here one serves for all but the processes."""
-    loaded = _loaded()
-    monkeypatch.setattr(Translator, "load", lambda: loaded)
-
-
-@cache
-def _loaded() -> Translator:
-    return Translator.load()
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def _run(*arguments: str, given: Any = None) -> Result:

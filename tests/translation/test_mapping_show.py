@@ -2,7 +2,6 @@
 
 import ast
 import json
-from functools import cache
 
 import pytest
 import yaml
@@ -10,23 +9,13 @@ from click.testing import CliRunner, Result
 
 from engine.cli import main
 from engine.resources import shipped
-from engine.translation.translator import Translator
 from tests.support.translations import formats
 
 FORMATS = formats()
 KINDS = ("request", "response", "stream", "error")
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command loads all mappings anew; here one load serves for all of them."""
-    loaded = _loaded()
-    monkeypatch.setattr(Translator, "load", lambda: loaded)
-
-
-@cache
-def _loaded() -> Translator:
-    return Translator.load()
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def _run(*arguments: str) -> Result:
