@@ -30,6 +30,7 @@ from engine.gateway.upstream import (
     read_body,
 )
 from engine.translation import jsontext
+from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError
 
 ERROR_BODY_BYTES = 1024 * 1024
@@ -73,10 +74,11 @@ class Attempts:
             async with asyncio.timeout(settings.first_event_timeout) as limit:
                 response = await transport.handle_async_request(request)
                 try:
-                    _note_request_id(context, response)
+                    wire = self._snapshot.translator.formats[prepared.wire]
+                    _note_request_id(context, response, wire)
                     if response.status_code >= 300:
                         return await self._refused(response, candidate, prepared)
-                    if call.stream and _is_stream(response):
+                    if call.stream and _is_stream(response, wire):
                         relay = self._relay(response, candidate, prepared)
                         error = await relay.run(limit, settings.idle_timeout)
                         return None if error is None else self._reported(error, prepared.cloak)
@@ -192,14 +194,14 @@ class Attempts:
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
-def _is_stream(response: Response) -> bool:
-    kind: str = response.headers.get("content-type", "")
+def _is_stream(response: Response, wire: Format) -> bool:
+    kind: str = response.headers.get("content-type", "").lower()
     # Some servers stream under no type or a wrong one; only a plain document is none for certain.
-    return not kind.lower().startswith("application/json")
+    return kind.startswith(wire.content_type) or not kind.startswith("application/json")
 
 
-def _note_request_id(context: Context, response: Response) -> None:
-    for name in ("x-request-id", "request-id"):
+def _note_request_id(context: Context, response: Response, wire: Format) -> None:
+    for name in (wire.request_id_header, "x-request-id", "request-id"):
         if name in response.headers:
             context.upstream_request_id = response.headers[name][:200]
             return

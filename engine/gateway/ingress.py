@@ -34,7 +34,7 @@ class Match:
 
     def as_array(self) -> bool:
         """Whether a streamed answer is one JSON array: its events were not asked for."""
-        asked_by = self.format.sse.asked_by
+        asked_by = self.format.framing.asked_by
         if asked_by is None:
             return False
         query = self.query.decode("latin-1")
@@ -42,19 +42,19 @@ class Match:
 
 
 class Ingress:
-    """The paths of all formats."""
+    """The paths of all formats that clients may speak."""
 
     def __init__(self, formats: Mapping[str, Format]) -> None:
-        self.formats = formats
+        self.formats = {name: format for name, format in formats.items() if format.serves}
         self._fixed: dict[str, list[tuple[Format, Route]]] = {}
         self._patterns: list[tuple[re.Pattern[str], Format, Route]] = []
-        for format in formats.values():
+        for format in self.formats.values():
             for route in format.routes:
                 if "{" in route.path:
                     self._patterns.append((_pattern(route.path), format, route))
                 else:
                     self._fixed.setdefault(route.path, []).append((format, route))
-        self._plain = next((f for f in formats.values() if not f.identify), None)
+        self._plain = next((f for f in self.formats.values() if not f.identify), None)
 
     def find(
         self, method: str, path: str, headers: Mapping[str, str], query: bytes = b""

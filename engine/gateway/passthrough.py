@@ -8,10 +8,8 @@ from typing import Any
 from engine.errors import UpstreamError
 from engine.translation import jsontext
 from engine.translation.formats import Framing
-from engine.translation.framing import MAX_FRAME, sse_frame
+from engine.translation.framing import MAX_FRAME
 from engine.translation.streams import Stream
-
-_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 def renamed(raw: bytes, document: dict[str, Any], name: str) -> bytes:
@@ -82,7 +80,8 @@ class PassThrough:
         tail = self._tail
         fresh = max(0, len(tail) - 3)  # a mark may be cut by the read
         tail += chunk
-        end = max(at + len(mark) if (at := tail.rfind(mark, fresh)) >= 0 else 0 for mark in _ENDS)
+        found = [(tail.rfind(mark, fresh), len(mark)) for mark in self._framing.kind.ends]
+        end = max(at + length if at >= 0 else 0 for at, length in found)
         whole = bytes(tail[:end])
         del tail[:end]
         if len(tail) > MAX_FRAME:
@@ -99,8 +98,10 @@ class PassThrough:
         if over or self._framing.terminator is None:
             return last
         # Complete, but without the event that tells clients so.
-        end = sse_frame(self._framing.terminator, None, self._framing.separator)
-        return last + (b"\n\n" if last else b"") + end
+        kind = self._framing.kind
+        assert kind.writer is not None  # clients speak it
+        end = kind.writer(self._framing.separator).frame(self._framing.terminator, None)
+        return last + (kind.ends[0] if last else b"") + end
 
     def fail(self, kind: str, message: str, status: int | None = None) -> bytes:
         """The terminal error in the client's dialect."""

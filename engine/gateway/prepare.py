@@ -128,9 +128,10 @@ class Preparing:
     def headers(self, candidate: Candidate, prepared: Prepared) -> dict[str, str]:
         """All headers of the upstream request, its secret among them."""
         call, own = self._call, candidate.credential.headers[prepared.wire]
+        wire = self._snapshot.translator.formats[prepared.wire]
         return {
             "content-type": "application/json",
-            "accept": call.format.content_type if call.stream else "application/json",
+            "accept": wire.content_type if call.stream else "application/json",
             "accept-encoding": "identity",
             "user-agent": USER_AGENT,
             "x-request-id": call.context.id,
@@ -152,7 +153,7 @@ class Preparing:
             provider=candidate.credential.provider.name,
         )
         if prepared.same:
-            return PassThrough(stream, call.format.sse, (candidate.model, call.model))
+            return PassThrough(stream, call.format.framing, (candidate.model, call.model))
         if prepared.cloak is not None and prepared.cloak.restores:
             stream.through(prepared.cloak.stage())
         return stream

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from engine.errors import MappingError
 from engine.language.envelope import check
@@ -15,6 +16,7 @@ from engine.language.results import Library
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, plain, read, suggest
+from engine.translation.framings import FRAMINGS, Kind
 from engine.translation.limits import Limits
 from engine.translation.spelling import Spelling
 
@@ -64,7 +66,7 @@ FACTS: dict[str, Any] = {
         "type": "dict",
         "required": True,
         "schema": {
-            "kind": {"type": "string", "allowed": ["sse", "ndjson", "json-array"]},
+            "kind": {"type": "string", "allowed": list(FRAMINGS), "required": True},
             "event-name": OPTIONAL,
             "separator": TEXT,
             "terminator": OPTIONAL,
@@ -114,16 +116,31 @@ class ApiVersions:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How events lie on the wire. ``event_name``: the key of an event that is its SSE name, if
-    any. ``asked_by``: the query parameter (``name=value``) without which clients get the events as
-    one JSON array."""
+    """How the events of a format lie on the wire. ``event_name``: the key of an event that holds
+    the name which the framing gives it, if any. ``asked_by``: the query parameter
+    (``name=value``) without which clients get the events as one JSON array."""
 
-    kind: str
+    kind: Kind
     event_name: str | None
     separator: bytes
     terminator: bytes | None
     content_type: str
     asked_by: str | None = None
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Framing:
+        """From ``framing`` of a format.yaml."""
+        kind = FRAMINGS[facts["kind"]]
+        separator, terminator = facts.get("separator"), facts.get("terminator")
+        own = kind.ends[0] if kind.ends else b""
+        return cls(
+            kind,
+            facts.get("event-name"),
+            own if separator is None else str(separator).encode(),
+            str(terminator).encode() if terminator else None,
+            facts.get("content-type") or kind.content_type,
+            facts.get("asked-by"),
+        )
 
 
 @dataclass(slots=True)
@@ -141,7 +158,7 @@ class Format:
     auth_out: dict[str, str]
     identify: dict[str, str]
     spelling: Spelling
-    sse: Framing
+    framing: Framing
     keepalive: bytes
     parts: str
     early_start: bool
@@ -159,14 +176,20 @@ class Format:
     files: dict[str, Node] = field(default_factory=dict)
 
     @property
+    def serves(self) -> bool:
+        """Whether clients may speak it; else it is only a way to speak to upstreams."""
+        return bool(self.routes)
+
+    @property
     def content_type(self) -> str:
         """Content type of a stream."""
-        return self.sse.content_type
+        return self.framing.content_type
 
     def upstream_path(self, model: str, stream: bool) -> str:
         """The path of a call, with the model put in where the format wants it."""
         word = "stream-path" if stream else "path"
-        return self.upstream.get(word, self.upstream["path"]).replace("{model}", model)
+        path = self.upstream.get(word, self.upstream["path"])
+        return path.replace("{model}", quote(model, safe=""))
 
 
 def load(folders: Iterable[Path]) -> dict[str, Format]:
@@ -228,9 +251,39 @@ class _Folder:
         for kind, root in KINDS.items():
             self._kind(made, kind, root)
         self._lists(made)
+        if not self.problems:
+            self._whole(made)
         if self.problems:
             raise MappingError(self.problems)
         return made
+
+    def _whole(self, made: Format) -> None:
+        """Tell the halves that are missing: of the client's side only where there are routes."""
+        halves = {f"read in {kind}.yaml": kind in made.read for kind in ("response", "error")}
+        halves |= {
+            "read in stream.yaml": made.events_in is not None,
+            "write in request.yaml": "request" in made.write,
+        }
+        if made.serves:
+            own = {f"write in {kind}.yaml": kind in made.write for kind in ("response", "error")}
+            halves |= {
+                "read in request.yaml": "request" in made.read,
+                "write in stream.yaml": made.events_out is not None,
+                **own,
+            }
+        node = self.nodes["format.yaml"]
+        missing = ", ".join(half for half, found in halves.items() if not found)
+        if missing:
+            self.problems.append(node.pos.problem(f"{made.name} has no {missing}"))
+        if made.serves and made.framing.kind.writer is None:
+            routes = node.get("routes") if isinstance(node, Map) else None
+            able = " or ".join(name for name, kind in FRAMINGS.items() if kind.writer)
+            self.problems.append(
+                (routes or node).pos.problem(
+                    f"clients can be answered in {able} only; without routes a format is for"
+                    " upstreams alone"
+                )
+            )
 
     def _facts(self, file: str, schema: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -329,7 +382,6 @@ def _roots(document: str) -> Roots:
 
 def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
     versions = facts.get("api-versions") or {}
-    framing = facts.get("framing") or {}
     return Format(
         name=name,
         vendor=facts.get("vendor", name),
@@ -344,14 +396,7 @@ def _format(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         auth_out=facts.get("auth") or {"header": "authorization", "prefix": "Bearer "},
         identify=facts.get("identify") or {},
         spelling=Spelling.of(facts.get("normalise")),
-        sse=Framing(
-            framing.get("kind", "sse"),
-            framing.get("event-name"),
-            str(framing.get("separator", "\n\n")).encode(),
-            str(framing["terminator"]).encode() if framing.get("terminator") else None,
-            framing.get("content-type", "text/event-stream"),
-            framing.get("asked-by"),
-        ),
+        framing=Framing.of(facts["framing"]),
         keepalive=str(facts.get("keepalive") or "").encode(),
         parts=facts.get("parts", "interleaved"),
         early_start=bool(facts.get("early-start")),

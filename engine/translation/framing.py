@@ -7,7 +7,6 @@ in its frame. Each costs linear time, keeps at most one frame, and that within a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from engine.errors import UpstreamError
@@ -19,6 +18,8 @@ MAX_FRAME = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _CR, _LF = b"\r\n"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+# Names of events come from mappings; more than these may come from an upstream.
+_HEADS = 64
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 
 
@@ -27,7 +28,7 @@ class FramingError(UpstreamError):
 
 
 class Frame(NamedTuple):
-    """One event of a stream: the name of its event line, if any, and its data, not yet parsed."""
+    """One event of a stream: the name beside its data, if any, and the data, not yet parsed."""
 
     name: str | None
     data: bytes
@@ -41,6 +42,13 @@ class Reader(Protocol):
 
     def close(self) -> list[Frame]:
         """The last frame, if the stream ended without finishing it. It may be cut short."""
+
+
+class Writer(Protocol):
+    """What every framing's writer does; its constructor takes what ends a frame."""
+
+    def frame(self, data: bytes, name: str | None) -> bytes:
+        """The bytes of one event; ``data`` is one line of JSON text."""
 
 
 class SseReader:
@@ -224,12 +232,33 @@ class JsonArrayReader:
             return position
 
 
-READERS: dict[str, Callable[[int], Reader]] = {
-    "sse": SseReader,
-    "ndjson": NdjsonReader,
-    "json-array": JsonArrayReader,
-}
-"""The readers by the name of their framing; each takes the bound of a frame in bytes."""
+class SseWriter:
+    """Writes server-sent events; ``separator`` ends each and is two line ends."""
+
+    def __init__(self, separator: bytes) -> None:
+        self._separator = separator
+        # what stands before the data of an event, by the event's name
+        self._heads: dict[str | None, bytes] = {}
+
+    def frame(self, data: bytes, name: str | None) -> bytes:
+        """One event; ``data`` is one line, as JSON text is."""
+        head = self._heads.get(name)
+        if head is None:
+            head = sse_frame(b"", name, self._separator).removesuffix(self._separator)
+            if len(self._heads) < _HEADS:
+                self._heads[name] = head
+        return head + data + self._separator
+
+
+class LineWriter:
+    """Writes one JSON value a line; names have no place there."""
+
+    def __init__(self, separator: bytes) -> None:
+        self._separator = separator
+
+    def frame(self, data: bytes, name: str | None) -> bytes:
+        """One line."""
+        return data + self._separator
 
 
 def sse_frame(data: bytes, name: str | None, separator: bytes) -> bytes:

@@ -13,7 +13,7 @@ from engine.errors import UpstreamError
 from engine.language.events import EventLosses
 from engine.language.runtime import Refusal
 from engine.translation.formats import Format
-from engine.translation.framing import MAX_FRAME, READERS, sse_frame
+from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
 from engine.translation.losses import Loss, Run, explained
 from engine.translation.ordering import Ordering, Passthrough
@@ -27,15 +27,12 @@ UNUSABLE = "the upstream's stream cannot be used"
 _LAST = frozenset({"end", "error"})
 # What says something of the stream as a whole.
 _TELLING = frozenset({"usage", *_LAST})
-# Names of events come from mappings; more than these may come from an upstream.
-_HEADS = 64
 
 
 class Encoder:
     """The write half: canonical events to bytes in the client's format."""
 
     def __init__(self, client: Format, plan: Plan) -> None:
-        self._client = client
         self._plan = plan
         assert client.events_out is not None
         self._half = client.events_out
@@ -43,10 +40,11 @@ class Encoder:
         self.losses: EventLosses = self._half.losses()
         self._ctx = plan.ctx(client, client.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
-        self._name = client.sse.event_name
-        self._end = client.sse.separator
-        # what stands before the data of an event, by the event's name
-        self._heads: dict[str | None, bytes] = {}
+        framing = client.framing
+        assert framing.kind.writer is not None
+        self._name = framing.event_name
+        self._terminator = framing.terminator
+        self._writer = framing.kind.writer(framing.separator)
         self.over = False
 
     def write(self, event: Event) -> bytes:
@@ -66,10 +64,9 @@ class Encoder:
         if kind not in _LAST:
             return b""
         self.over = True
-        framing = self._client.sse
-        if kind == "error" or framing.terminator is None:
+        if kind == "error" or self._terminator is None:
             return b""
-        return sse_frame(framing.terminator, None, framing.separator)
+        return self._writer.frame(self._terminator, None)
 
     def explain(self, event: Event, read: Run, at: str) -> tuple[bytes, list[dict[str, Any]]]:
         """As :meth:`write`, and where each field of what was written came from."""
@@ -83,17 +80,8 @@ class Encoder:
 
     def _frame(self, event: Event) -> bytes:
         name = event.get(self._name) if self._name else None
-        head = self._heads.get(name)
-        if head is None:
-            head = self._head(name)
         # JSON text is one line
-        return head + dumps(event) + self._end
-
-    def _head(self, name: str | None) -> bytes:
-        head = sse_frame(b"", name, self._end).removesuffix(self._end)
-        if len(self._heads) < _HEADS:
-            self._heads[name] = head
-        return head
+        return self._writer.frame(dumps(event), name)
 
 
 class Stage(Protocol):
@@ -127,10 +115,11 @@ class Stream:
         who = plan.provider
         self._ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
-        self._reader = READERS[upstream.sse.kind](MAX_FRAME)
+        self._reader = upstream.framing.kind.reader(MAX_FRAME)
+        self._name = upstream.framing.event_name
         self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
         self._encoder = Encoder(client, plan)
-        self._terminator = upstream.sse.terminator
+        self._terminator = upstream.framing.terminator
         self._explanations: list[dict[str, Any]] | None = [] if explain else None
         self.started = False
         self.done = False
@@ -150,14 +139,14 @@ class Stream:
             frames = self._reader.feed(chunk)
         except UpstreamError as error:
             return self.fail(error.kind, error.message)
-        return self._frames([frame.data for frame in frames])
+        return self._frames(frames)
 
     def close(self) -> bytes:
         """The upstream's bytes are over."""
         if self.done:
             return b""
         try:
-            out = self._frames([frame.data for frame in self._reader.close()])
+            out = self._frames(self._reader.close())
         except UpstreamError as error:
             return self.fail(error.kind, error.message)
         return out + self._ended()
@@ -194,9 +183,9 @@ class Stream:
             raise ValueError("this stream was not made with explain=True")
         return self._explanations
 
-    def _frames(self, frames: list[bytes]) -> bytes:
+    def _frames(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
-        for data in frames:
+        for name, data in frames:
             if self.done:
                 break
             if data.rstrip() == self._terminator:
@@ -212,6 +201,8 @@ class Stream:
             if type(event) is not dict:
                 out.append(self.fail("upstream", "the upstream's stream holds what is no event"))
                 break
+            if name is not None and self._name is not None:
+                event.setdefault(self._name, name)
             try:
                 if self._explanations is not None:
                     out.append(self._explained(event, self._explanations))
@@ -232,6 +223,7 @@ class Stream:
         rows: list[dict[str, Any]] = []
         out = b""
         for position, each in enumerate(events):
+            each.setdefault("choice", 0)
             self._noted(each)
             for ordered in self._order.push(each):
                 data, found = self._encoder.explain(ordered, read, f"[{position}]")
@@ -257,6 +249,7 @@ class Stream:
     def _events(self, events: list[Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
+            event.setdefault("choice", 0)
             if not self.started or event["type"] in _TELLING:
                 self._noted(event)
             try:

@@ -27,6 +27,13 @@ routes: []
 upstream: { path: /demo }
 framing: { kind: sse }
 """
+# What a wire format at least is, beside the file that a test is about.
+HALVES = {
+    "request.yaml": "write: { a: = request.model }\n",
+    "response.yaml": "read: { choices: [] }\n",
+    "error.yaml": "read: { message: x }\n",
+    "stream.yaml": "read: { events: [{ emit: { type: end }, done: true }] }\n",
+}
 TOLD_BY = [
     *(path for path in sorted((ENGINE / "language").glob("*.py")) if path.stem[:6] != "schema"),
     *(ENGINE / "translation" / f"{name}.py" for name in ("formats", "provider_files", "cases")),
@@ -39,6 +46,8 @@ def _load(text: str, kind: str, folder: Path) -> None:
     (mappings / PROFILES.name).write_bytes(PROFILES.read_bytes())
     (mappings / "demo" / "format.yaml").write_text(FORMAT)
     if kind == "provider.yaml":
+        for name, half in HALVES.items():
+            (mappings / "demo" / name).write_text(half)
         (folder / "providers").mkdir()
         # a second file may follow under a line `# and: name.yaml`
         pieces = re.split(r"^# and: (\S+)\n", text, flags=re.MULTILINE)

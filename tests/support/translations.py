@@ -1,6 +1,7 @@
 """The project's own cases of whole translations, and what each becomes: the text of its snapshot.
 
-A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the events in `<name>.sse`:
+A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the events beside it in
+`<name>.sse` (or another suffix of SUFFIXES, by the framing):
 
     covers    sections of the tables, such as "request 4"
     body      what the format's client or upstream says (a stream: the file beside it)
@@ -11,7 +12,7 @@ A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the event
     clients   of an answer: keys over the request that the client sent, by its format
     status    of an error
 
-Every case goes to every format, its own included.
+Every case goes to every format, its own included; an answer only to those that clients speak.
 """
 
 import json
@@ -34,13 +35,14 @@ PROVIDERS = CASES / "providers"
 KINDS = ("request", "response", "stream", "error")
 NOW = 1_795_305_600
 
+SUFFIXES = {"sse": ".sse", "ndjson": ".ndjson"}
+
+ANY_MODEL = "acme-large-1"
 MODELS = {
-    "openai-chat": "acme-large-1",
-    "openai-responses": "acme-large-1",
     "claude": "claude-sonnet-5-5",
     "gemini": "gemini-3.8-flash",
 }
-"""What a request of another format is sent to, when its case does not say."""
+"""What a request of another format is sent to, when its case does not say; else ANY_MODEL."""
 
 CLIENTS: dict[str, dict[str, Any]] = {
     "openai-chat": {
@@ -99,9 +101,20 @@ def formats() -> tuple[str, ...]:
     """The wire formats with cases of every kind: one that is being written has no part yet."""
     return tuple(
         name
-        for name in sorted(translator().formats)
-        if all((CASES / kind / name).is_dir() for kind in KINDS)
+        for name, side in sorted(translator().formats.items())
+        if all((CASES / kind / name).is_dir() for kind in (KINDS if side.serves else KINDS[1:]))
     )
+
+
+@cache
+def clients() -> tuple[str, ...]:
+    """Those of the formats that clients speak."""
+    return tuple(name for name in formats() if translator().formats[name].serves)
+
+
+def targets(kind: str) -> tuple[str, ...]:
+    """The formats that a case of this kind goes to."""
+    return formats() if kind == "request" else clients()
 
 
 @cache
@@ -115,7 +128,8 @@ def _of(kind: str) -> Iterator[OwnCase]:
         if path.parent.name not in formats():
             continue
         data = loads(path.read_bytes())
-        events = path.with_suffix(".sse")
+        framing = translator().formats[path.parent.name].framing.kind.name
+        events = path.with_suffix(SUFFIXES[framing])
         yield OwnCase(
             kind=kind,
             format=path.parent.name,
@@ -146,7 +160,7 @@ def plan(case: OwnCase, target: str, by: Translator) -> Plan:
         source=target,
         target=case.format,
         provider=case.provider.get(case.format),
-        model=case.model.get(case.format, MODELS[case.format]),
+        model=case.model.get(case.format, MODELS.get(case.format, ANY_MODEL)),
         options=case.options,
     ).plan
 
@@ -162,7 +176,7 @@ def stream_text(output: bytes, losses: list[Loss]) -> str:
 
 
 def _request(case: OwnCase, target: str, by: Translator) -> Translated:
-    own = None if case.format == target else MODELS[target]
+    own = None if case.format == target else MODELS.get(target, ANY_MODEL)
     return by.request(
         case.body,
         source=case.format,

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from engine.errors import Rejected
-from engine.translation.framing import SseReader
+from engine.translation.framing import MAX_FRAME
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.plan import Plan
 from tests.support import recordings
 from tests.support.canonical import problems, usage_problems
-from tests.support.translations import OwnCase, formats, own_cases, plan, translator
+from tests.support.translations import OwnCase, clients, own_cases, plan, translator
 
-FORMATS = formats()
+FORMATS = clients()
 
 
 def _ids(cases: tuple[OwnCase, ...]) -> list[Any]:
@@ -35,10 +35,10 @@ def _read_events(format: str, body: bytes, made: Plan) -> list[dict[str, Any]]:
     vendor = made.provider.vendor if made.provider else side.vendor
     roots = (made.body, made.data, made.ctx(side, vendor))
     state, losses = half.start(), half.losses()
-    reader = SseReader()
+    reader = side.framing.kind.reader(MAX_FRAME)
     events: list[dict[str, Any]] = []
     for frame in [*reader.feed(body), *reader.close()]:
-        if frame.data == side.sse.terminator:
+        if frame.data == side.framing.terminator:
             events += half.step({"done": True}, state, losses, *roots)
             continue
         try:
@@ -96,8 +96,7 @@ def test_a_stream_is_read_into_canonical_events(case: OwnCase) -> None:
 
 @pytest.mark.parametrize("case", _ids(own_cases("error")))
 def test_an_error_is_read_into_the_canonical_form(case: OwnCase) -> None:
-    target = case.format
-    error = translator().error(case.status, case.body, case.format, target, case.headers).error
+    error = translator().error(case.status, case.body, case.format, FORMATS[0], case.headers).error
     assert problems("error", error) == []
 
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.translation.framing import (
-    READERS,
     Frame,
     FramingError,
     JsonArrayReader,
@@ -19,6 +18,7 @@ from engine.translation.framing import (
     SseReader,
     sse_frame,
 )
+from engine.translation.framings import FRAMINGS
 
 
 def read(reader: Reader, chunks: Iterable[bytes]) -> list[Frame]:
@@ -70,12 +70,12 @@ EVERY_FRAMING = pytest.mark.parametrize(
 @EVERY_FRAMING
 def test_a_cut_at_any_byte_changes_nothing(framing: str, data: bytes, frames: list[Frame]) -> None:
     for cut in range(len(data) + 1):
-        assert read(READERS[framing](1000), [data[:cut], b"", data[cut:]]) == frames
+        assert read(FRAMINGS[framing].reader(1000), [data[:cut], b"", data[cut:]]) == frames
 
 
 @EVERY_FRAMING
 def test_bytes_one_by_one_change_nothing(framing: str, data: bytes, frames: list[Frame]) -> None:
-    assert read(READERS[framing](1000), [bytes([byte]) for byte in data]) == frames
+    assert read(FRAMINGS[framing].reader(1000), [bytes([byte]) for byte in data]) == frames
 
 
 @pytest.mark.parametrize("framing", ["sse", "ndjson"])
@@ -95,8 +95,8 @@ def test_any_cutting_of_any_bytes_gives_the_same_frames(framing: str, data: st.D
     ]
     stream = b"".join(data.draw(st.lists(st.sampled_from(words) | st.binary(max_size=3))))
     cuts = data.draw(st.lists(st.integers(0, len(stream))))
-    whole = read(READERS[framing](1000), [stream])
-    assert read(READERS[framing](1000), pieces(stream, cuts)) == whole
+    whole = read(FRAMINGS[framing].reader(1000), [stream])
+    assert read(FRAMINGS[framing].reader(1000), pieces(stream, cuts)) == whole
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
@@ -128,16 +128,16 @@ def test_only_the_first_byte_order_mark_is_skipped() -> None:
 def test_a_stream_cut_short_gives_what_came_of_its_last_frame_once(
     framing: str, data: bytes, frames: list[Frame]
 ) -> None:
-    reader = READERS[framing](1000)
+    reader = FRAMINGS[framing].reader(1000)
     begun = {"sse": b"data: {", "ndjson": b"{", "json-array": b"[{"}[framing]
     assert reader.feed(begun) == []
     assert reader.close() == [Frame(None, b"{")]
     assert reader.close() == []
 
 
-@pytest.mark.parametrize("framing", list(READERS))
+@pytest.mark.parametrize("framing", list(FRAMINGS))
 def test_an_empty_stream_has_no_frames(framing: str) -> None:
-    assert read(READERS[framing](1000), []) == []
+    assert read(FRAMINGS[framing].reader(1000), []) == []
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -158,14 +158,14 @@ def test_a_frame_beyond_the_bound_is_refused(
     def chunks(data: bytes) -> list[bytes]:
         return [data[at : at + size] for at in range(0, len(data), size)]
 
-    assert len(read(READERS[framing](100), chunks(fits))) == 1
+    assert len(read(FRAMINGS[framing].reader(100), chunks(fits))) == 1
     with pytest.raises(FramingError, match=r"^the upstream sent an event of more than 100 bytes$"):
-        read(READERS[framing](100), chunks(too_long))
+        read(FRAMINGS[framing].reader(100), chunks(too_long))
 
 
-@pytest.mark.parametrize("framing", list(READERS))
+@pytest.mark.parametrize("framing", list(FRAMINGS))
 def test_a_frame_that_never_ends_is_refused(framing: str) -> None:
-    reader = READERS[framing](100)
+    reader = FRAMINGS[framing].reader(100)
     with pytest.raises(FramingError):
         read(reader, [b'[{"', *[b"x" * 10] * 10])
 

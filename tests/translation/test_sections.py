@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.resources import shipped
-from tests.support.translations import formats, own_cases
+from tests.support.translations import clients, own_cases
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "request": (
@@ -85,7 +85,8 @@ ALL = [
     for table, titles in SECTIONS.items()
     for number, title in enumerate(titles, 1)
 ]
-FORMATS = formats()
+# The tables tell of the formats that clients speak.
+FORMATS = clients()
 _MARK = re.compile(r"§ (request|response|stream) (\d+)")
 
 

@@ -12,7 +12,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 from syrupy.types import SnapshotIndex
 
-from tests.support.translations import OwnCase, formats, own_cases, rendered, translator
+from tests.support.translations import OwnCase, own_cases, rendered, targets, translator
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 
@@ -45,7 +45,7 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 
 
 def _every() -> list[tuple[OwnCase, str]]:
-    return [(case, target) for case in own_cases() for target in formats()]
+    return [(case, target) for case in own_cases() for target in targets(case.kind)]
 
 
 @pytest.mark.parametrize(

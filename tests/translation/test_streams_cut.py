@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.translations import OwnCase, formats, own_cases, stream, stream_text, translator
+from tests.support.translations import OwnCase, clients, own_cases, stream, stream_text, translator
 from tests.translation.test_snapshots import SNAPSHOTS
 
 CASES = [
     pytest.param(case, target, id=case.snapshot(target))
     for case in own_cases("stream")
-    for target in formats()
+    for target in clients()
 ]
 SIZES = (2, 3, 7, 64, 1021)
 
