@@ -211,7 +211,7 @@ def mapping_show(name: str, python: bool) -> None:
         known = f"one of {formats} and {', '.join(KINDS)}"
         raise click.UsageError(f"no mapping {name}; write FORMAT/KIND with {known}")
     if not python:
-        click.echo(resolved(side.files, kind), nl=False)
+        click.echo(resolved(side.files(), kind), nl=False)
         return
     if kind == "stream":
         halves = [side.events_in, side.events_out]

@@ -1,15 +1,23 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from engine.language.cache import VARIABLE
 from tests.support import upstream as upstreams
 
 # How long an example takes says more of the machine than of the project.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Mappings that were compiled in a run before are taken from there, not from the user's own."""
+    if config.pluginmanager.hasplugin("cacheprovider") and config.cache is not None:
+        os.environ[VARIABLE] = str(config.cache.mkdir("mappings") / "compiled")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cerberus
-
 from engine.errors import MappingError
 from engine.language.source import Map, Node, Pos, Seq, plain, suggest
 
@@ -29,6 +27,9 @@ def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
     place."""
     if not isinstance(node, Map):
         node.pos.error("a map of keys is wanted here")
+    # slow to import, and needed for new files only
+    import cerberus
+
     validator = cerberus.Validator(schema, require_all=False)
     document = plain(node)
     normalized = validator.normalized(document, always_return_document=True)

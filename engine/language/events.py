@@ -15,15 +15,19 @@ from typing import Any
 
 from engine.errors import Defect
 from engine.language.leftovers import unread
+from engine.language.programs import Program
 from engine.language.reads import Tree
-from engine.language.results import Library, Rule
-from engine.language.rules import DONE, EMITTED, HELD, HalfCompiler
+from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
-from engine.language.sections import Program, Roots, told
-from engine.language.source import Map, Node, Pos, plain
+from engine.language.sections import Make, told
 from engine.language.trace import Trace
 
 State = dict[str, Any]
+
+# The state's own entries, out of reach of mappings.
+DONE, EMITTED, HELD = "$done", "$emitted", "$held"
+# The constant of a program that holds the start values of the state.
+START = "START"
 
 
 @dataclass(slots=True)
@@ -31,8 +35,8 @@ class EventLosses:
     """Losses of a stream: each rule and static path once, with a count."""
 
     rules: tuple[Rule, ...]
-    counts: dict[tuple[str, str, str, Pos], int] = field(default_factory=dict)
-    _told: set[tuple[str, str, str, Pos]] = field(default_factory=set)
+    counts: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    _told: set[tuple[str, str, str, str]] = field(default_factory=set)
 
     def begin(self) -> None:
         """An event begins: what it loses is counted once."""
@@ -42,7 +46,7 @@ class EventLosses:
     def append(self, number: int) -> None:
         """A ``$drop``, ``$clamp`` or ``$emulate`` happened."""
         rule = self.rules[number]
-        self._count(rule.path, rule.reason, rule.kind, rule.pos)
+        self._count(rule.path, rule.reason, rule.kind, rule.place)
 
     def unread(
         self,
@@ -58,31 +62,42 @@ class EventLosses:
             for key in keys:
                 key = "[]" if key.startswith("[") else key
                 path = path + key if key == "[]" else f"{path}.{key}" if path else key
-            self._count(path, rule.reason, "unread", rule.pos)
+            self._count(path, rule.reason, "unread", rule.place)
 
-    def _count(self, path: str, reason: str, kind: str, pos: Pos) -> None:
-        key = (path, reason, kind, pos)
+    def _count(self, path: str, reason: str, kind: str, place: str) -> None:
+        key = (path, reason, kind, place)
         if key not in self._told:
             self._told.add(key)
             self.counts[key] = self.counts.get(key, 0) + 1
 
 
 class EventHalf:
-    """The read or write half of a stream."""
+    """The read or write half of a stream. Both programs are had from ``make`` when they are first
+    needed."""
 
-    def __init__(self, label: str, node: Node, library: Library, roots: Roots) -> None:
+    def __init__(self, label: str, make: Make) -> None:
         self.label = label
-        self.node = node
-        self.roots = roots
-        self._library = library
-        self.program = self._compile(traced=False)
-        self._step = self.program.functions["step"]
-        start = _part(node, "state")
-        self._start: State = plain(start) if start is not None else {}
+        self._make = make
+
+    @cached_property
+    def program(self) -> Program:
+        """What serves."""
+        return self._make(False)
+
+    @cached_property
+    def traced(self) -> Program:
+        """The same half compiled with tracing."""
+        return self._make(True)
+
+    @cached_property
+    def _step(self) -> Callable[..., Any]:
+        step: Callable[..., Any] = self.program.names["step"]
+        return step
 
     def start(self) -> State:
         """The state of a new stream."""
-        return {**copy.deepcopy(self._start), DONE: False, EMITTED: 0, HELD: {}}
+        first: State = self.program.names[START]
+        return {**copy.deepcopy(first), DONE: False, EMITTED: 0, HELD: {}}
 
     def losses(self) -> EventLosses:
         """A collector for one stream."""
@@ -113,7 +128,7 @@ class EventHalf:
             return out
         losses.begin()
         try:
-            self.program.functions["end"](None, state, *roots, losses, out)
+            self.program.names["end"](None, state, *roots, losses, out)
         except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:
             raise self._told(self.program, error) from error
         state[EMITTED] += len(out)
@@ -128,26 +143,14 @@ class EventHalf:
         if not state[DONE]:
             losses = EventLosses(self.traced.rules)
             try:
-                self.traced.functions["step"](event, state, *roots, losses, out, trace)
+                self.traced.names["step"](event, state, *roots, losses, out, trace)
             except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:
                 raise self._told(self.traced, error) from error
             state[EMITTED] += len(out)
         return out, trace
-
-    @cached_property
-    def traced(self) -> Program:
-        """The same half compiled with tracing."""
-        return self._compile(traced=True)
-
-    def _compile(self, traced: bool) -> Program:
-        return HalfCompiler(self.label, self.node, self._library, self.roots, traced).program()
 
     def _told(self, program: Program, error: Exception) -> Exception:
         place = program.place(error)
         if isinstance(error, EVALUATION_ERRORS):
             return Refusal(-1, f"cannot be read ({told(error)}) at {place}", 400, None)
         return Defect(f"{place or program.label}: {type(error).__name__}")
-
-
-def _part(node: Node, key: str) -> Node | None:
-    return node.get(key) if isinstance(node, Map) else None

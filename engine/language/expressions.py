@@ -18,7 +18,7 @@ from typing import Any
 import jmespath.exceptions
 import jmespath.parser
 
-from engine.language.functions import FUNCTIONS, STOCK, Function, stock
+from engine.language.functions import FUNCTIONS, STOCK, Function
 from engine.language.reads import ELEMENT
 from engine.language.scope import Name, Ref, Scope
 from engine.language.source import suggest
@@ -129,6 +129,8 @@ class Expressions:
     def __init__(self) -> None:
         self.temps = itertools.count(1)
         self.constants: dict[str, Any] = {}
+        # the functions that are named, by where they are found
+        self.calls: dict[str, tuple[str, ...]] = {}
         self.notes: list[Ref] = []
         # the names looked up since somebody began to listen
         self.used: set[str] = set()
@@ -454,7 +456,7 @@ class Expressions:
                 value, bound = self._bound(each)
                 text = f"({value} if ({bound}) is not None else {text})"
             return Code(text, never_null=arguments[-1].never_null)
-        call = self._callable(name, stock(name))
+        call = self._callable("f", "stock", name)
         if name == "length" and len(texts) == 1:
             value, bound = self._bound(texts[0])
             text = f"(len({value}) if type({bound}) is list else {call}({value}))"
@@ -465,15 +467,15 @@ class Expressions:
         """A call of a function of the language, with the checks that are quick done in place."""
         if own.inline is not None:
             return Code(own.inline.format(*texts), boolean=own.boolean, never_null=own.boolean)
-        checked = self._callable(own.name, own.call)
+        checked = self._callable("f", "function", own.name, "call")
         if own.kinds == ("text",):
-            plain = self._callable(own.name, own.plain, "p")
+            plain = self._callable("p", "function", own.name, "plain")
             value, bound = self._bound(texts[0])
             text = f"({plain}({value}) if type({bound}) is str else {checked}({value}))"
             return Code(text, plain=own.container)
         call = checked
         if len(texts) == own.max_args:
-            call = self._callable(own.name, own.quick, "q")
+            call = self._callable("q", "function", own.name, "quick")
         if own.numbers is not None:
             return Code(self._numbers(own.numbers, call, texts, arguments))
         if own.takes_null or own.kinds[0] == "any" or arguments[0].never_null:
@@ -501,9 +503,15 @@ class Expressions:
             plural = "" if wanted == "1" else "s"
             raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}")
 
-    def _callable(self, name: str, call: Callable[..., Any], how: str = "f") -> str:
-        word = f"_{how}_{name}"
-        self.constants[word] = call
+    def call(self, prefix: str, *found: str) -> str:
+        """The name of a function nobody else names; ``found`` says where it is."""
+        name = f"_{prefix}{next(self.temps)}"
+        self.calls[name] = found
+        return name
+
+    def _callable(self, how: str, *found: str) -> str:
+        word = f"_{how}_{found[1]}"
+        self.calls[word] = found
         return word
 
     def _expref(self, ast: Ast, scope: Scope, current: Code | None) -> Code:

@@ -190,14 +190,14 @@ def schema(compiler: Compiler, node: Map, scope: Scope) -> Val:
         known = suggest(name, profiles or ())
         compiler.problem(node.pos, f"unknown schema profile {name}{known}")
         return NOTHING
-    kept = compiler.expr.keep(profiles[name].rewrite, "rewrite")
+    kept = compiler.expr.call("rewrite", "profile", name, "rewrite")
     value, result, changes = (compiler.expr.temp() for _ in range(3))
     compiler.out.add(f"{value} = {val.text}")
     compiler.out.add(f"{result} = {value}")
     with compiler.nested(f"if type({value}) is dict or type({value}) is bool:"):
         compiler.out.add(f"{result}, {changes} = {kept}({value})")
         if plain(node.get("$accepted") or Scalar(node.pos, False)) is True:
-            accepts = compiler.expr.keep(profiles[name].accepts, "accepts")
+            accepts = compiler.expr.call("accepts", "profile", name, "accepts")
             with compiler.out.indented(f"if not {accepts}({value}):"):
                 compiler.out.add(f"{result} = None")
             return Val(result, True, False, True)

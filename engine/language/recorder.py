@@ -45,7 +45,7 @@ class Recorder:
 
     def rule(self, pos: Pos, kind: str, reason: str, path: str = "") -> int:
         """The number of a rule in the generated code."""
-        self.rules.append(Rule(pos, kind, reason, path))
+        self.rules.append(Rule(str(pos), kind, reason, path))
         return len(self.rules) - 1
 
     # ---------------------------------------------------------------- expressions

@@ -6,17 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.language.source import Node, Pos, Scalar
+from engine.language.source import Node, Scalar
 
 UNREAD = "no rule reads this"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A place in a mapping that can lose or change something. ``path`` is static, elements written
-    ``[]``."""
+    """A place in a mapping (``file:line:column``) that can lose or change something. ``path`` is
+    static, elements written ``[]``."""
 
-    pos: Pos
+    place: str
     kind: str
     reason: str
     path: str = ""

@@ -3,15 +3,18 @@ the end."""
 
 from __future__ import annotations
 
+from engine.language.assembling import assemble, labelled
 from engine.language.compiler import Compiler
 from engine.language.directives import DIRECTIVES
+from engine.language.events import DONE, EMITTED, START, EventHalf
 from engine.language.lines import Lines
 from engine.language.loops import State as Variables
 from engine.language.loops import assign, mutations
+from engine.language.programs import Program
 from engine.language.reads import Binding
 from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.scope import Name, Scope
-from engine.language.sections import Program, Roots, assemble
+from engine.language.sections import Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
 
 RULE_KEYS = frozenset(
@@ -26,8 +29,18 @@ _EVENTS_IN = {
     "$first": ("$first",),
     "$concat": ("$concat",),
 }
-# The state's own entries, out of reach of mappings.
-DONE, EMITTED, HELD = "$done", "$emitted", "$held"
+
+
+def half_program(label: str, node: Node, library: Library, roots: Roots, traced: bool) -> Program:
+    """The program of a half of a stream. Raises MappingError."""
+    return HalfCompiler(label, node, library, roots, traced).program()
+
+
+def event_half(label: str, node: Node, library: Library, roots: Roots) -> EventHalf:
+    """A half compiled now. Raises MappingError."""
+    made = EventHalf(label, lambda traced: half_program(label, node, library, roots, traced))
+    _ = made.program
+    return made
 
 
 class HalfCompiler:
@@ -36,7 +49,7 @@ class HalfCompiler:
     def __init__(
         self, label: str, node: Node, library: Library, roots: Roots, traced: bool
     ) -> None:
-        self.label = f"<mapping {label}{' traced' if traced else ''}>"
+        self.label = labelled(label, traced)
         if not isinstance(node, Map):
             node.pos.error("a half of a stream is a map with dispatch and events")
         self.node = node
@@ -67,6 +80,8 @@ class HalfCompiler:
         self._function("on_other", [rule for rule in rules if not self._values(rule)])
         self._function("end", self.end)
         self._stepper(handlers)
+        start = self.node.get("state")
+        compiler.expr.constants[START] = plain(start) if start is not None else {}
         return assemble(self.label, compiler, self.blocks)
 
     def _state(self) -> Variables:

@@ -7,8 +7,9 @@ taken out of it. The rules are data; ``engine.language.schema_walk`` follows the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import orjson
 from engine.errors import MappingError
 from engine.language.schema_rules import Rules, rules_of
 from engine.language.schema_walk import Walk
-from engine.language.source import Map, Node, read
+from engine.language.source import Map, Node, read, tree
 
 Schema = dict[str, Any]
 
@@ -76,24 +77,23 @@ class Profile:
 class Profiles(Mapping[str, Profile]):
     """All profiles of a file, by name."""
 
-    def __init__(self, profiles: dict[str, Profile]) -> None:
-        self._profiles = profiles
+    def __init__(self, make: Callable[[], dict[str, Profile]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _profiles(self) -> dict[str, Profile]:
+        return self._make()
 
     @classmethod
     def load(cls, source: Path | Node) -> Profiles:
         """The profiles of a file or of its tree. Raises MappingError with every problem."""
-        root = read(source) if isinstance(source, Path) else source
-        listed = root.get("profiles") if isinstance(root, Map) else None
-        if not isinstance(listed, Map):
-            root.pos.error("no profiles here; write `profiles:` with a map of them")
-        problems: list[str] = []
-        loaded = {
-            str(name.value): Profile(str(name.value), rules_of(node, problems), {})
-            for name, node in listed.entries
-        }
-        if problems:
-            raise MappingError(problems)
-        return cls(loaded)
+        loaded = _profiles_of(read(source) if isinstance(source, Path) else source)
+        return cls(lambda: loaded)
+
+    @classmethod
+    def later(cls, data: bytes, name: str) -> Profiles:
+        """The profiles of a file that is known to hold, read when one is first asked for."""
+        return cls(lambda: _profiles_of(tree(data, name)))
 
     def __getitem__(self, name: str) -> Profile:
         return self._profiles[name]
@@ -103,6 +103,20 @@ class Profiles(Mapping[str, Profile]):
 
     def __len__(self) -> int:
         return len(self._profiles)
+
+
+def _profiles_of(root: Node) -> dict[str, Profile]:
+    listed = root.get("profiles") if isinstance(root, Map) else None
+    if not isinstance(listed, Map):
+        root.pos.error("no profiles here; write `profiles:` with a map of them")
+    problems: list[str] = []
+    loaded = {
+        str(name.value): Profile(str(name.value), rules_of(node, problems), {})
+        for name, node in listed.entries
+    }
+    if problems:
+        raise MappingError(problems)
+    return loaded
 
 
 def _fingerprint(schema: Any) -> bytes | None:

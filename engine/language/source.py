@@ -21,9 +21,9 @@ import yaml
 from engine.errors import MappingError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One file: the name that messages show and the text they quote."""
+    """One file: the name that messages show and the text they quote. Equal to itself only."""
 
     name: str
     lines: tuple[str, ...] = field(repr=False)
@@ -164,11 +164,16 @@ def _composed(text: str) -> yaml.Node | None:
 
 def read(path: Path, name: str | None = None) -> Node:
     """The tree of a file. Raises MappingError with every problem of it."""
+    return tree(path.read_bytes(), name or str(path))
+
+
+def tree(data: bytes, name: str) -> Node:
+    """The tree of a file's bytes. Raises MappingError with every problem of it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = data.decode()
     except UnicodeDecodeError as error:
-        raise MappingError([f"{name or path}:1:1: not UTF-8 text ({error.reason})"]) from None
-    return parse(text, name or str(path))
+        raise MappingError([f"{name}:1:1: not UTF-8 text ({error.reason})"]) from None
+    return parse(text.replace("\r\n", "\n").replace("\r", "\n"), name)
 
 
 def parse(text: str, name: str) -> Node:

@@ -62,7 +62,7 @@ def compile_template(compiler: Compiler, node: Scalar, scope: Scope) -> str:
     try:
         tree = _ENVIRONMENT.parse(written)
         names = jinja2.meta.find_undeclared_variables(tree)
-        template = _ENVIRONMENT.from_string(written)
+        _ENVIRONMENT.from_string(written)
     except (jinja2.TemplateSyntaxError, jinja2.TemplateAssertionError) as error:
         words = (error.message or "").rstrip(".")
         compiler.problem(node.pos, f"not a template: {words[:1].lower()}{words[1:]}")
@@ -82,7 +82,7 @@ def compile_template(compiler: Compiler, node: Scalar, scope: Scope) -> str:
             compiler.expr.take(_read(compiler, path, scope), scope)
         except ExpressionError as error:
             compiler.problem(node.pos, error.message)
-    kept = compiler.expr.keep(_renderer(template), "template")
+    kept = compiler.expr.call("template", "template", written)
     return f"{kept}({{{', '.join(arguments)}}})"
 
 
@@ -128,7 +128,10 @@ def _concatenation(compiler: Compiler, node: Scalar, scope: Scope, pieces: list[
     return f"({' + '.join(parts)})" if parts else "''"
 
 
-def _renderer(template: jinja2.Template) -> Callable[[dict[str, Any]], str]:
+def renderer(written: str) -> Callable[[dict[str, Any]], str]:
+    """What gives the text of a template for its names."""
+    template = _ENVIRONMENT.from_string(written)
+
     def render(values: dict[str, Any]) -> str:
         try:
             return template.render(values)

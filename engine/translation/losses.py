@@ -53,7 +53,7 @@ class Run:
 
     def pos(self, rule: int) -> str:
         """``file:line:column`` of a rule of this run."""
-        return str(self.rules[rule].pos) if rule >= 0 else ""
+        return self.rules[rule].place if rule >= 0 else ""
 
 
 class Origins:

@@ -101,5 +101,5 @@ def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None
 
 def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool) -> Rejected:
     """A refusal of a rule as the client is told it."""
-    rule = str(section.rule(refusal.rule, traced).pos) if refusal.rule >= 0 else None
+    rule = section.rule(refusal.rule, traced).place if refusal.rule >= 0 else None
     return Rejected(refusal.reason, path, refusal.status, rule=rule)

@@ -7,14 +7,14 @@ it lies over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from engine.errors import MappingError
-from engine.language import json_schema
+from engine.language.cache import Cache
 from engine.language.envelope import check
-from engine.language.source import Map, Node, Seq, read, suggest
+from engine.language.source import Map, Node, Seq, suggest, tree
 from engine.resources import shipped
 from engine.translation.formats import Format
 from engine.translation.providers import ModelRow, Provider
@@ -76,6 +76,15 @@ MERGED = ("quirks", "headers", "base-urls")
 
 
 @dataclass(frozen=True, slots=True)
+class _Text:
+    """A file, the name that messages show, its bytes."""
+
+    path: Path
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     node: Map
     data: dict[str, Any]
@@ -84,24 +93,55 @@ class _File:
 
 
 def load(
-    folders: Iterable[Path], formats: Mapping[str, Format], quirks: Quirks
+    folders: Iterable[Path],
+    formats: Mapping[str, Format],
+    quirks: Quirks,
+    cache: Cache | None = None,
 ) -> dict[str, Provider]:
     """All provider files of the folders, later ones over earlier. Raises MappingError with every
     mistake."""
+    cache = cache or Cache(None)
+    found = [
+        (path, f"{folder.name}/{path.name}" if folder == shipped("providers") else str(path))
+        for folder in folders
+        for path in sorted(folder.glob("*.yaml"))
+        if not path.name.endswith(".test.yaml")
+    ]
+    texts = [_Text(path, name, path.read_bytes()) for path, name in found]
+    known = [(name, sorted(side.limits.keys())) for name, side in formats.items()]
+    files = [part for text in texts for part in (text.path.stem, text.name, text.data)]
+    rules = [part for pair in quirks.texts for part in pair]
+    key = cache.key("providers", repr(known), repr(len(rules)), *rules, *files)
+    kept = cache.get(key)
+    if kept is None:
+        kept = [_kept(provider) for provider in _all(texts, formats, quirks).values()]
+        cache.put(key, kept)
+    return {provider.name: provider for provider in map(_provider_of, kept)}
+
+
+def _kept(provider: Provider) -> dict[str, Any]:
+    """A provider as plain data."""
+    data = {each.name: getattr(provider, each.name) for each in fields(Provider) if each.init}
+    rows = tuple((row.match, row.quirks, row.limits) for row in provider.models)
+    return {**data, "models": rows}
+
+
+def _provider_of(data: dict[str, Any]) -> Provider:
+    return Provider(**{**data, "models": tuple(ModelRow(*row) for row in data["models"])})
+
+
+def _all(
+    texts: Iterable[_Text], formats: Mapping[str, Format], quirks: Quirks
+) -> dict[str, Provider]:
     files: dict[str, _File] = {}
     problems: list[str] = []
-    for folder in folders:
-        own = folder == shipped("providers")
-        for path in sorted(folder.glob("*.yaml")):
-            if path.name.endswith(".test.yaml"):
-                continue
-            name = f"{folder.name}/{path.name}" if own else str(path)
-            try:
-                file = _read(path, name, formats, quirks, files.get(path.stem))
-            except MappingError as error:
-                problems += error.problems
-            else:
-                files[path.stem] = file
+    len(quirks)  # what is wrong there is told by itself
+    for text in texts:
+        stem = text.path.stem
+        try:
+            files[stem] = _read(text, formats, quirks, files.get(stem))
+        except MappingError as error:
+            problems += error.problems
     found: dict[str, Provider] = {}
     for file in files.values():
         try:
@@ -117,6 +157,9 @@ def load(
 
 def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     """The JSON Schema of a provider file in which these quirks are known."""
+    # knows all directives of mappings, and so all that compiles them
+    from engine.language import json_schema
+
     rules = {
         name: {**row.rule, "meta": row.meaning, "default": row.absent}
         for name, row in quirks.items()
@@ -128,10 +171,8 @@ def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     return json_schema.document(schema, "provider")
 
 
-def _read(
-    path: Path, name: str, formats: Mapping[str, Format], quirks: Quirks, under: _File | None
-) -> _File:
-    node = read(path, name)
+def _read(text: _Text, formats: Mapping[str, Format], quirks: Quirks, under: _File | None) -> _File:
+    path, node = text.path, tree(text.data, text.name)
     data = check(node, SCHEMA)
     assert isinstance(node, Map)
     if data["name"] != path.stem:

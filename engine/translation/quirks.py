@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cerberus
-
 from engine.language.envelope import check
-from engine.language.source import Node, plain, read
+from engine.language.source import Node, plain, tree
 
 FILE = "quirks.yaml"
 
@@ -50,19 +49,21 @@ class Quirk:
 
 
 class Quirks(Mapping[str, Quirk]):
-    """All known keys by name."""
+    """All known keys by name, read from ``texts`` (name and bytes of each file) when somebody first
+    looks. Looking raises MappingError when a file does not hold."""
 
-    def __init__(self, rows: Iterable[Quirk] = ()) -> None:
-        self._rows = {row.name: row for row in rows}
+    def __init__(self, texts: Iterable[tuple[str, bytes]] = ()) -> None:
+        self.texts = tuple(texts)
 
     @classmethod
     def load(cls, folders: Iterable[Path]) -> Quirks:
-        """The keys of all mapping folders, later ones over earlier. Raises MappingError."""
-        rows: list[Quirk] = []
-        for folder in folders:
-            if (folder / FILE).is_file():
-                rows += _rows(read(folder / FILE, f"{folder.name}/{FILE}"))
-        return cls(rows)
+        """The keys of all mapping folders, later ones over earlier."""
+        files = [folder / FILE for folder in folders if (folder / FILE).is_file()]
+        return cls((f"{file.parent.name}/{FILE}", file.read_bytes()) for file in files)
+
+    @cached_property
+    def _rows(self) -> dict[str, Quirk]:
+        return {row.name: row for name, data in self.texts for row in _rows(tree(data, name))}
 
     def checked(self, node: Node) -> dict[str, Any]:
         """The quirks that a file says. Raises MappingError with every mistake and its place."""
@@ -79,6 +80,9 @@ class Quirks(Mapping[str, Quirk]):
 
 
 def _rows(node: Node) -> Iterator[Quirk]:
+    # slow to import, and needed for new files only
+    import cerberus
+
     check(node, _SCHEMA)
     for name, row in plain(node)["quirks"].items():
         meaning, absent = row.pop("meaning"), row.pop("absent")

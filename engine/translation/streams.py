@@ -171,9 +171,9 @@ class Stream:
     def losses(self) -> list[Loss]:
         """What was lost so far; paths without positions, each once."""
         found: dict[tuple[str, str, str], Loss] = {}
-        for path, reason, kind, pos in (*self._losses.counts, *self._encoder.losses.counts):
+        for path, reason, kind, place in (*self._losses.counts, *self._encoder.losses.counts):
             # several rules may leave the same thing unread
-            found.setdefault((path, reason, kind), Loss(path, reason, str(pos), kind, "response"))
+            found.setdefault((path, reason, kind), Loss(path, reason, place, kind, "response"))
         return list(found.values())
 
     def explain(self) -> list[dict[str, Any]]:

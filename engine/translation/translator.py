@@ -16,13 +16,14 @@ from typing import Any
 
 import engine.translation.functions  # noqa: F401  (registers the functions of this storey)
 from engine.errors import Rejected, UpstreamError
+from engine.language.cache import Cache, user_folder
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
-from engine.language.source import plain, read, suggest
+from engine.language.source import plain, suggest, tree
 from engine.resources import shipped
 from engine.translation.faults import ErrorAnswer, Faults
+from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
-from engine.translation.formats import load as load_formats
 from engine.translation.losses import Loss, Origins, Run, explained, told
 from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.provider_files import load as load_providers
@@ -133,12 +134,13 @@ class Translator:
         """
         map_folders = [shipped("mappings"), *map(Path, mappings)]
         provider_folders = [shipped("providers"), *map(Path, providers)]
-        known = load_formats(map_folders)
-        who = load_providers(provider_folders, known, Quirks.load(map_folders))
+        cache = Cache(user_folder(), Path(__file__).parent.glob("*.py"))
+        known = load_formats(map_folders, cache)
+        who = load_providers(provider_folders, known, Quirks.load(map_folders), cache)
         kinds: dict[str, int] = {}
         for folder in map_folders:
             if (folder / "kinds.yaml").is_file():
-                kinds |= plain(read(folder / "kinds.yaml"))["kinds"]
+                kinds |= _kinds(folder / "kinds.yaml", cache)
         return cls(known, who, kinds, now)
 
     def warm(self, pause: float = 0.02) -> None:
@@ -427,3 +429,13 @@ class Translator:
             target = who.format
         upstream = self._format(target)
         return who or self.providers.get(upstream.default_provider), upstream
+
+
+def _kinds(path: Path, cache: Cache) -> dict[str, int]:
+    data = path.read_bytes()
+    key = cache.key("kinds", data)
+    kept = cache.get(key)
+    if kept is None:
+        kept = plain(tree(data, str(path)))["kinds"]
+        cache.put(key, kept)
+    return dict(kept)

@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine.language.assembling import section as compiled
 from engine.language.events import EventHalf
 from engine.language.results import Library
+from engine.language.rules import event_half
 from engine.language.runtime import Refusal
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
@@ -49,7 +51,7 @@ def library(node: Node | None) -> Library:
 def section(mapping: Node | str, names: Node | None = None) -> Section:
     """A compiled section; ``names`` holds tables and fragments."""
     node = parse(mapping, "test.yaml") if isinstance(mapping, str) else mapping
-    return Section("demo/test", node, library(names), ROOTS)
+    return compiled("demo/test", node, library(names), ROOTS)
 
 
 def run(mapping: Node | str, document: Any, names: Node | None = None) -> Any:
@@ -82,7 +84,7 @@ def _refusal(mapping: Section, document: Any, plainly: Refusal) -> str:
 
 def half(node: Node, names: Node | None = None) -> EventHalf:
     """A compiled half of a stream."""
-    return EventHalf("demo/stream", node, library(names), ROOTS)
+    return event_half("demo/stream", node, library(names), ROOTS)
 
 
 def cases(folder: str) -> list[tuple[str, Map]]:

@@ -10,7 +10,8 @@ import jmespath.exceptions
 import pytest
 
 from engine.language.expressions import ExpressionError, Expressions
-from engine.language.runtime import EVALUATION_ERRORS, HELPERS
+from engine.language.programs import namespace
+from engine.language.runtime import EVALUATION_ERRORS
 
 FOLDER = Path(
     os.environ.get(
@@ -36,7 +37,9 @@ def cases() -> list[Any]:
 def compiled(expression: str, document: Any) -> Any:
     compiler = Expressions()
     source = compiler.search(expression)
-    return eval(f"(lambda doc: {source})", {**HELPERS, **compiler.constants})(document)
+    return eval(f"(lambda doc: {source})", namespace(compiler.constants, compiler.calls, None))(
+        document
+    )
 
 
 @pytest.mark.filterwarnings("ignore:deprecated string literal syntax:PendingDeprecationWarning")

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import MappingError
 from engine.language.source import parse
-from engine.translation import cases, formats, provider_files
+from engine.translation import cases, folders, provider_files
 from engine.translation.quirks import Quirks
 from tests.language.support import PROFILES
 
@@ -36,7 +36,10 @@ HALVES = {
 }
 TOLD_BY = [
     *(path for path in sorted((ENGINE / "language").glob("*.py")) if path.stem[:6] != "schema"),
-    *(ENGINE / "translation" / f"{name}.py" for name in ("formats", "provider_files", "cases")),
+    *(
+        ENGINE / "translation" / f"{name}.py"
+        for name in ("mapping_files", "provider_files", "cases")
+    ),
 ]
 
 
@@ -53,14 +56,14 @@ def _load(text: str, kind: str, folder: Path) -> None:
         pieces = re.split(r"^# and: (\S+)\n", text, flags=re.MULTILINE)
         for name, piece in zip([kind, *pieces[1::2]], pieces[::2], strict=True):
             (folder / "providers" / name).write_text(piece)
-        known = formats.load([mappings])
+        known = folders.load([mappings])
         provider_files.load([folder / "providers"], known, Quirks())
         return
     (mappings / "demo" / kind).write_text(text, encoding="utf-8")
     if kind.endswith(".test.yaml"):
         cases.load([mappings])
     else:
-        formats.load([mappings])
+        folders.load([mappings])
 
 
 def _messages(path: Path, folder: Path) -> str:
@@ -111,7 +114,7 @@ def test_a_file_that_is_no_utf8_is_told(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "format.yaml").write_bytes(b"name: \xff\n")
     with pytest.raises(MappingError, match=r"demo/format.yaml:1:1: not UTF-8 text \(invalid start"):
-        formats.load([tmp_path])
+        folders.load([tmp_path])
 
 
 def test_a_character_yaml_forbids_is_told_with_its_place() -> None:

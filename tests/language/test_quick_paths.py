@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from engine.language.expressions import Expressions
 from engine.language.functions import FUNCTIONS, FunctionError
-from engine.language.runtime import EVALUATION_ERRORS, HELPERS
+from engine.language.programs import namespace
+from engine.language.runtime import EVALUATION_ERRORS
 
 # Values that Python and JMESPath tell apart in different ways.
 VALUE = st.sampled_from(
@@ -31,7 +32,9 @@ EXPRESSIONS = (
 def compiled(expression: str, document: Any) -> Any:
     compiler = Expressions()
     source = compiler.search(expression)
-    return eval(f"(lambda doc: {source})", {**HELPERS, **compiler.constants})(document)
+    return eval(f"(lambda doc: {source})", namespace(compiler.constants, compiler.calls, None))(
+        document
+    )
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -100,7 +100,7 @@ def test_a_rule_is_told_by_its_place_in_the_file() -> None:
     mapping = section("a: 1\nb:\n  c: = wire.c\n")
     result, trace = mapping.trace({"c": 1}, *GIVEN)
     (note,) = trace.outputs(result)["b.c"]
-    assert str(mapping.rule(note.rule, traced=True).pos) == "test.yaml:3:6"
+    assert mapping.rule(note.rule, traced=True).place == "test.yaml:3:6"
 
 
 def _names(text: str) -> Map:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.gateway.ingress import Ingress
-from engine.translation.formats import load
+from engine.translation.folders import load
 from engine.translation.translator import Translator
 from tests.support.translations import translator
 

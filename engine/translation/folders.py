@@ -1,0 +1,140 @@
+"""Loading wire formats: a folder of mappings each, compiled once and kept.
+
+The files are read as bytes. Where these, and the program, are the same as at a start before, what
+came of them then is taken from the cache: nothing is parsed or checked, and a section's program is
+fetched when it is first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import MappingError
+from engine.language.cache import Cache
+from engine.language.events import EventHalf
+from engine.language.programs import Program
+from engine.language.schemas import Profiles
+from engine.language.sections import Section
+from engine.translation.formats import Format, format_of
+from engine.translation.limits import Limits
+
+if TYPE_CHECKING:
+    from engine.translation.mapping_files import Files
+
+PROFILES = "schema-profiles.yaml"
+
+
+def load(folders: Iterable[Path], cache: Cache | None = None) -> dict[str, Format]:
+    """All wire formats of the folders; files of later folders replace those of earlier ones.
+
+    Raises MappingError with every mistake of every file.
+    """
+    cache = cache or Cache(None)
+    files: dict[str, dict[str, Path]] = {}
+    shared: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")):
+            shared[path.name] = path
+        for sub in sorted(each for each in folder.iterdir() if each.is_dir()):
+            own = files.setdefault(sub.name, {})
+            own.update({path.name: path for path in sorted(sub.glob("*.yaml"))})
+    rules = _Rules(shared.get(PROFILES), cache)
+    formats: dict[str, Format] = {}
+    problems: list[str] = []
+    for name, own in files.items():
+        if "format.yaml" not in own:
+            continue
+        texts = {
+            file: path.read_bytes() for file, path in own.items() if not file.endswith(".test.yaml")
+        }
+        try:
+            formats[name] = _Folder(name, texts, rules, cache).format()
+        except MappingError as error:
+            problems += error.problems
+    if problems:
+        raise MappingError(problems)
+    return formats
+
+
+class _Rules:
+    """The profiles of JSON Schema, with the bytes that they come from. Raises MappingError."""
+
+    def __init__(self, path: Path | None, cache: Cache) -> None:
+        self.data = path.read_bytes() if path else b"profiles: {}"
+        name = str(path)
+        key = cache.key("profiles", self.data)
+        self.profiles = Profiles.later(self.data, name)
+        if not cache.get(key):
+            len(self.profiles)
+            cache.put(key, True)
+
+
+class _Folder:
+    """One folder of mappings being loaded, and what its programs are had from later."""
+
+    def __init__(self, name: str, texts: dict[str, bytes], rules: _Rules, cache: Cache) -> None:
+        self._name = name
+        self._texts = texts
+        self._profiles = rules.profiles
+        self._cache = cache
+        pairs = [part for file, data in texts.items() for part in (file, data)]
+        self._key = cache.key("format", name, rules.data, *pairs)
+        self._made: dict[str, Program] = {}
+
+    def format(self) -> Format:
+        """The format with its sections. Raises MappingError with all mistakes of the folder."""
+        kept = self._cache.get(self._key)
+        if kept is None:
+            # a file is new: its sections are all compiled, so that its mistakes are all told
+            facts, limits = self._files.facts()
+            kept = facts, limits, list(self._compiled(facts))
+            self._cache.put(self._key, kept)
+        facts, limits, labels = kept
+        made = format_of(self._name, facts, Limits.of(limits))
+        made.files = lambda: self._files.nodes
+        for label in labels:
+            self._put(made, label)
+        return made
+
+    def _compiled(self, facts: dict[str, Any]) -> dict[str, Program]:
+        self._made = self._files.programs(facts)
+        for label, program in self._made.items():
+            self._cache.put(self._entry(label, False), program.data())
+        return self._made
+
+    def _put(self, made: Format, label: str) -> None:
+        kind, _, word = label.partition(".")
+        name, make = f"{self._name}/{label}", partial(self._program, label)
+        if kind == "stream":
+            setattr(made, "events_in" if word == "read" else "events_out", EventHalf(name, make))
+        elif kind == "plan":
+            setattr(made, f"plan_{word}", Section(name, make))
+        elif kind == "models-list":
+            made.lists[word] = Section(name, make)
+        else:
+            (made.read if word == "read" else made.write)[kind] = Section(name, make)
+
+    def _program(self, label: str, traced: bool) -> Program:
+        """A program: the one just made, the one that was kept, or a new one."""
+        if not traced and label in self._made:
+            return self._made.pop(label)
+        key = self._entry(label, traced)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return Program.of(kept, self._profiles)
+        made = self._files.program(label, traced)
+        self._cache.put(key, made.data())
+        return made
+
+    def _entry(self, label: str, traced: bool) -> str:
+        return self._cache.key(self._key, label, "traced" if traced else "plain")
+
+    @cached_property
+    def _files(self) -> Files:
+        # what compiles is slow to import, and needed for new files only
+        from engine.translation.mapping_files import Files
+
+        return Files(self._name, self._texts, self._profiles)
