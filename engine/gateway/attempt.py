@@ -68,6 +68,8 @@ class Attempts:
             prepared.body,
             Limits(settings.connect_timeout, settings.first_event_timeout),
         )
+        if credential.signer is not None:
+            credential.signer.sign(request)
         transport = self._snapshot.transport(credential)
         relay: Relay | None = None
         try:

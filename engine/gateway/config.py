@@ -24,6 +24,7 @@ from engine.gateway.settings import (
     Network,
     RouteOptions,
     Settings,
+    SigningKeys,
     redacted,
 )
 from engine.gateway.wording import SAY
@@ -107,7 +108,7 @@ class _Reader:
         value = node.value
         if not isinstance(value, str):
             return value
-        switch = len(path) == 3 and path[0] == "credentials" and path[2] == "api-key"
+        switch = _switches_off(path)
         unset = [
             name
             for name, default in _VARIABLE.findall(value)
@@ -120,7 +121,7 @@ class _Reader:
                 path, f"the variable {name} is not set; set it or write ${{{name}:-default}}"
             )
         expanded = _VARIABLE.sub(lambda found: self.environ.get(found[1], found[2] or ""), value)
-        if switch and not expanded and value:
+        if switch and not expanded and value and path[-1] != "token":
             return UNSET + ", ".join(name for name, _ in _VARIABLE.findall(value))
         return expanded
 
@@ -301,13 +302,14 @@ class _Reader:
                     (*path, "name"), f"two credentials are named {name}; names must be unique"
                 )
             names.add(name)
-            key = row["api-key"]
+            key, signing = row["api-key"], row["signing"]
             disabled = row["disabled"]
-            if key is not None and key.startswith(UNSET):
+            unset = next((each for each in _secrets(row) if each.startswith(UNSET)), None)
+            if unset is not None:
                 self.notes.append(
-                    f"credential {name} is off: the variable {key.removeprefix(UNSET)} is not set"
+                    f"credential {name} is off: the variable {unset.removeprefix(UNSET)} is not set"
                 )
-                key, disabled = None, True
+                key, signing, disabled = None, None, True
             elif key is not None:
                 key = self._secret(key, (*path, "api-key"))
             prefix = row["prefix"]
@@ -316,6 +318,8 @@ class _Reader:
                     provider=row["provider"],
                     name=name,
                     api_key=key or None,
+                    signing=signing and self._signing(signing, (*path, "signing")),
+                    region=row["region"],
                     base_url=self._base_url(row["base-url"], (*path, "base-url")),
                     models=tuple(ModelEntry(m["id"], m["alias"]) for m in row["models"]),
                     excluded_models=tuple(row["excluded-models"]),
@@ -333,6 +337,10 @@ class _Reader:
             )
         return tuple(credentials)
 
+    def _signing(self, row: Mapping[str, Any], path: tuple[Any, ...]) -> SigningKeys:
+        said = {key: self._secret(text, (*path, key)) for key, text in row.items() if text}
+        return SigningKeys(said["key-id"], said["secret"], said.get("token"))
+
     def _base_url(self, text: str | None, path: tuple[Any, ...]) -> str | None:
         if text is None:
             return None
@@ -344,6 +352,18 @@ class _Reader:
         elif parts.query or parts.fragment:
             self.problem(path, "base-url must end with its path")
         return text.rstrip("/")
+
+
+def _switches_off(path: tuple[Any, ...]) -> bool:
+    """Whether an unset variable at this place only switches its credential off."""
+    if len(path) < 3 or path[0] != "credentials":
+        return False
+    return path[2:] == ("api-key",) or (len(path) == 4 and path[2] == "signing")
+
+
+def _secrets(row: Mapping[str, Any]) -> list[str]:
+    """What a credential's row says of its secrets, as it was written."""
+    return [text for text in (row["api-key"], *(row["signing"] or {}).values()) if text]
 
 
 def _cloak(row: Mapping[str, Any]) -> CloakSettings:

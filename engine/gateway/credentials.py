@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
+from engine.extras import MissingExtra
 from engine.gateway.cloak import CloakSettings
 from engine.gateway.settings import CredentialSettings, ModelEntry, Settings
+from engine.gateway.signing import SIGNERS, Signer
 from engine.language.source import suggest
 from engine.translation.formats import Format
 from engine.translation.providers import Provider
@@ -41,6 +43,7 @@ class Credential:
     weight: int
     proxy: str | None = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    signer: Signer | None = field(default=None, repr=False)
     cloak: CloakSettings = field(default_factory=CloakSettings, repr=False)
     max_concurrent: int = 0
     max_queue: int = 0
@@ -87,7 +90,7 @@ def build(
             problems.append(f"credential {row.name}: provider {row.provider} needs a base-url")
             continue
         key = row.api_key
-        if key is None and provider.key_env and not row.disabled:
+        if key is None and row.signing is None and provider.key_env and not row.disabled:
             key = environ.get(provider.key_env)
             if not key:
                 notes.append(f"credential {row.name} is off: {provider.key_env} is not set")
@@ -99,9 +102,13 @@ def build(
             )
         elif not row.disabled:
             auth = {wire: provider.auth or formats[wire].auth_out for wire in wires}
-            usable.append(
-                _credential(row, provider, auth, base_url.rstrip("/"), key, settings.proxy_url)
-            )
+            try:
+                for wire in wires:
+                    formats[wire].framing.kind.prepare()
+                signer = _signer(row, provider)
+                usable.append(_credential(row, provider, auth, base_url, key, signer, settings))
+            except (ConfigError, MissingExtra) as error:
+                problems.append(f"credential {row.name}: {error}")
     if problems:
         raise ConfigError(problems)
     return usable, notes
@@ -121,21 +128,54 @@ def _wires(row: CredentialSettings, provider: Provider) -> list[str]:
     return [wire for wire in known if wire == provider.format or wire not in elsewhere]
 
 
+def _signer(row: CredentialSettings, provider: Provider) -> Signer | None:
+    """What signs the requests of a credential. Raises ConfigError, MissingExtra."""
+    if row.signing is None:
+        return None
+    how = provider.signing
+    if how is None:
+        raise ConfigError([f"provider {provider.name} takes no signed requests, only an api-key"])
+    if row.api_key is not None:
+        raise ConfigError(["it has an api-key and signing; leave one of them out"])
+    signer = SIGNERS.get(how["method"])
+    if signer is None:
+        known = ", ".join(SIGNERS)
+        raise ConfigError(
+            [f"provider {provider.name} signs by {how['method']}, which is none of: {known}"]
+        )
+    region = row.region or provider.region
+    if region is None:
+        raise ConfigError(["a signature is for a region; name one"])
+    return signer(row.signing, how["service"], region)
+
+
+def _placed(address: str, region: str | None) -> str:
+    """The address with the region in its place. Raises ConfigError when there is none."""
+    if "{region}" in address and region is None:
+        raise ConfigError([f"{address} wants a region; name one"])
+    return address.replace("{region}", region or "").rstrip("/")
+
+
 def _credential(
     row: CredentialSettings,
     provider: Provider,
     auth: Mapping[str, Mapping[str, str]],
     base_url: str,
     key: str | None,
-    proxy: str | None,
+    signer: Signer | None,
+    settings: Settings,
 ) -> Credential:
     common = {name.lower(): value for name, value in provider.headers.items()}
     headers = {}
     for wire, way in auth.items():
         own = {} if key is None else {way["header"].lower(): way.get("prefix", "") + key}
         headers[wire] = {**common, **own, **row.headers}
+    region = row.region or provider.region
     own_urls = {} if row.base_url else provider.base_urls
-    identity = "\n".join((provider.name, base_url, key or "", row.prefix or ""))
+    signing = row.signing
+    account = key or (signing.key_id if signing else "")
+    identity = "\n".join((provider.name, base_url, account, row.prefix or ""))
+    known = (key, signing and signing.secret, signing and signing.token)
     models = row.models
     if provider.demo and not models:
         # Never a fallback for real models: the demo answers to its own names only.
@@ -144,14 +184,15 @@ def _credential(
         id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         name=row.name,
         provider=provider,
-        base_urls={wire: own_urls.get(wire, base_url).rstrip("/") for wire in auth},
+        base_urls={wire: _placed(own_urls.get(wire, base_url), region) for wire in auth},
         headers=headers,
         models=models,
         excluded_models=row.excluded_models,
         prefix=row.prefix,
         weight=row.weight,
-        proxy=(proxy if row.proxy_url is None else row.proxy_url) or None,
-        secrets=(key,) if key else (),
+        proxy=(settings.proxy_url if row.proxy_url is None else row.proxy_url) or None,
+        secrets=tuple(secret for secret in known if secret),
+        signer=signer,
         cloak=row.cloak,
         max_concurrent=row.max_concurrent,
         max_queue=row.max_queue,

@@ -110,6 +110,24 @@ _CREDENTIAL: Rule = {
                 None,
                 "the key, `${VAR}` or `file:PATH`; an unset variable switches the credential off",
             ),
+            "signing": {
+                "type": "dict",
+                "nullable": True,
+                "default": None,
+                "schema": {
+                    "key-id": {**_STRING, "required": True, "meta": "the name of the secret"},
+                    "secret": {**_STRING, "required": True, "meta": "never sent: it signs"},
+                    "token": _text(None, "what comes with a secret that holds for a while only"),
+                },
+                "meta": "in place of `api-key`, where the provider takes signed requests: values "
+                "as of `api-key`",
+            },
+            "region": _text(
+                None,
+                "takes the place of `{region}` in the provider's address, and is signed with; "
+                "default: the provider file's",
+                regex=r"[a-z0-9-]+",
+            ),
             "base_url": _text(
                 None,
                 "where it answers, with or without a version segment; default: the provider file's",

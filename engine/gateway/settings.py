@@ -37,6 +37,15 @@ class ModelEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """What signs requests. ``token`` comes with a secret that holds for a while only."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialSettings:
     """One account at a provider.
 
@@ -46,6 +55,8 @@ class CredentialSettings:
     provider: str
     name: str
     api_key: str | None = field(default=None, repr=False)
+    signing: SigningKeys | None = None
+    region: str | None = None
     base_url: str | None = None
     models: tuple[ModelEntry, ...] = ()
     excluded_models: tuple[str, ...] = ()
@@ -138,6 +149,7 @@ def redacted(data: Mapping[str, Any]) -> dict[str, Any]:
         {
             **row,
             "api-key": HIDDEN if row["api-key"] and not row["api-key"].startswith(UNSET) else None,
+            "signing": row["signing"] and dict.fromkeys(row["signing"], HIDDEN),
             "headers": dict.fromkeys(row["headers"], HIDDEN),
             "proxy-url": _without_user(row["proxy-url"]),
             "cloak": {**row["cloak"], "sensitive-words": HIDDEN},

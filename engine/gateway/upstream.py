@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import httpx
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
+from yarl import URL
 
 from engine.errors import UpstreamError
 
@@ -164,7 +165,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with _errors(request):
             answer = await session.request(
                 request.method,
-                str(request.url),
+                # As it is: what was signed must not be spelt otherwise.
+                URL(str(request.url), encoded=True),
                 headers=_headers(request),
                 data=request.content or None,
                 allow_redirects=False,

@@ -82,7 +82,7 @@ class SseReader:
             return self._whole(chunk)
         if b"\n" not in chunk and b"\r" not in chunk:
             self._line += chunk
-            _check(len(self._line), self._max_frame)
+            check_size(len(self._line), self._max_frame)
             return []
         lines = (b"".join((self._line, chunk)) if self._line else chunk).splitlines()
         self._line.clear()
@@ -111,7 +111,7 @@ class SseReader:
             head, line_end, data = event.rpartition(b"\n")
             named = head[:7] == b"event: " and b"\n" not in head
             if data[:6] == b"data: " and (named or not line_end):
-                _check(len(data) - 6, self._max_frame)
+                check_size(len(data) - 6, self._max_frame)
                 name = head[7:] if named else self._name
                 frames.append(Frame(name.decode(errors="replace") if name else None, data[6:]))
             else:
@@ -142,7 +142,7 @@ class SseReader:
         else:
             self._data += b"\n"
             self._data += value
-        _check(len(self._data), self._max_frame)
+        check_size(len(self._data), self._max_frame)
 
 
 class NdjsonReader:
@@ -156,13 +156,13 @@ class NdjsonReader:
         """The lines that these bytes complete. Raises FramingError."""
         if b"\n" not in chunk:
             self._line += chunk
-            _check(len(self._line), self._max_frame)
+            check_size(len(self._line), self._max_frame)
             return []
         *lines, rest = b"".join((self._line, chunk)).split(b"\n")
         self._line = bytearray(rest)
         frames = []
         for line in lines:
-            _check(len(line), self._max_frame)
+            check_size(len(line), self._max_frame)
             if data := line.strip():
                 frames.append(Frame(None, data))
         return frames
@@ -197,7 +197,7 @@ class JsonArrayReader:
                     break
             end = self._scanner.feed(text, position)
             self._element += chunk[position:end] if end >= 0 else chunk[position:]
-            _check(len(self._element), self._max_frame)
+            check_size(len(self._element), self._max_frame)
             if end < 0:
                 break
             frames.append(Frame(None, bytes(self._element)))
@@ -273,6 +273,7 @@ def sse_frame(data: bytes, name: str | None, separator: bytes) -> bytes:
     return b"event: %b%bdata: %b%b" % (event, line_end, data, separator)
 
 
-def _check(size: int, bound: int) -> None:
+def check_size(size: int, bound: int) -> None:
+    """Raises FramingError when a frame of so many bytes is beyond the bound."""
     if size > bound:
         raise FramingError(f"the upstream sent an event of more than {bound} bytes")

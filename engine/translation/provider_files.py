@@ -46,6 +46,21 @@ SCHEMA: dict[str, Any] = {
         "schema": {"header": {"type": "string", "required": True}, "prefix": TEXT},
         "meta": "the header of the key and what stands before it; default: the format's own",
     },
+    "signing": {
+        "type": "dict",
+        "nullable": True,
+        "schema": {
+            "method": {"type": "string", "required": True, "meta": "such as `aws-sigv4`"},
+            "service": {"type": "string", "required": True, "meta": "what the signature is for"},
+        },
+        "meta": "how requests are signed for credentials with `signing` in place of a key",
+    },
+    "region": {
+        **TEXT,
+        "nullable": True,
+        "meta": "takes the place of `{region}` in the addresses, and is signed with; a "
+        "credential's own goes before",
+    },
     "api-version": {**TEXT, "nullable": True, "meta": "the version it is asked with"},
     "vendor": {
         **TEXT,
@@ -258,6 +273,8 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         path=data.get("path"),
         key_env=data.get("key-env"),
         auth=data.get("auth"),
+        signing=data.get("signing"),
+        region=data.get("region"),
         api_version=data.get("api-version"),
         vendor=data.get("vendor") or data["name"],
         headers=dict(data.get("headers") or {}),

@@ -22,7 +22,7 @@ class ModelRow:
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One provider. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call
-    (demo).
+    (demo). Addresses may hold ``{region}``.
 
     ``facts``: what mappings see as ``ctx.provider``, without the rows of models. ``sources``: the
     place of every fact, by its key (``quirks.strict``, ``models[0]``).
@@ -36,6 +36,8 @@ class Provider:
     path: str | None = None
     key_env: str | None = None
     auth: dict[str, str] | None = None
+    signing: dict[str, str] | None = None
+    region: str | None = None
     api_version: str | None = None
     vendor: str = ""
     headers: dict[str, str] = field(default_factory=dict)
