@@ -271,13 +271,14 @@ def providers_show(name: str, model: str | None, config: str | None, as_json: bo
 @click.argument("what", type=click.Choice(["configuration", "provider", "mapping"]))
 def schema(what: str) -> None:
     """Print a JSON Schema, for editors and other tools."""
-    from engine.gateway.schema import SCHEMA as CONFIGURATION
+    from engine.gateway import schema as configuration
     from engine.language import json_schema
-    from engine.translation.provider_files import json_schema_of
+    from engine.translation import provider_files
 
+    quirks = Quirks.load([shipped("mappings")])
     made = {
-        "configuration": lambda: json_schema.document(CONFIGURATION, "configuration"),
-        "provider": lambda: json_schema_of(Quirks.load([shipped("mappings")])),
+        "configuration": lambda: configuration.json_schema_of(quirks),
+        "provider": lambda: provider_files.json_schema_of(quirks),
         "mapping": json_schema.mapping,
     }
     click.echo(_pretty(made[what]()))

@@ -17,3 +17,12 @@ def shipped(kind: str) -> Path:
         if folder.is_dir():
             return folder
     raise Defect(f"no folder '{kind}' in this installation; install ai-proxy again")
+
+
+def file_name(path: Path) -> str:
+    """What messages and explanations call a file of data: a shipped one by its place among the
+    shipped (``mappings/…``), any other by its path."""
+    for kind in ("mappings", "providers"):
+        if path.is_relative_to(shipped(kind)):
+            return f"{kind}/{path.relative_to(shipped(kind))}"
+    return str(path) if path.is_absolute() else f"./{path}"

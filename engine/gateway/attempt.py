@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from engine.errors import UpstreamError
+from engine.errors import Rejected, UpstreamError
 from engine.gateway.array import ArrayStream
 from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
@@ -51,6 +52,12 @@ class Attempts:
     def prepare(self, candidate: Candidate) -> Prepared:
         """The upstream request. Raises Rejected."""
         return self._preparing.prepare(candidate)
+
+    def fitting(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[Sequence[Candidate], list[Rejected]]:
+        """Those that can take the request, and why the others cannot."""
+        return self._preparing.fitting(candidates)
 
     # -- calling
 

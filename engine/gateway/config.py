@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,15 @@ class _Reader:
             return UNSET + ", ".join(name for name, _ in _VARIABLE.findall(value))
         return expanded
 
+    def _providers(self, data: Mapping[str, Any]) -> Map | None:
+        """What is said of providers, with its places; the texts as they came out of variables."""
+        node = self.tree.get("providers") if isinstance(self.tree, Map) else None
+        if not isinstance(node, Map):
+            return None
+        made = _filled(node, data)
+        assert isinstance(made, Map)
+        return made
+
     def _report(self, error: Any) -> None:
         """One Cerberus error, in our words, at its place."""
         path: tuple[Any, ...] = error.document_path
@@ -159,8 +169,10 @@ class _Reader:
             max_answer=int(data["max-answer-mb"] * 1024 * 1024),
             providers_dir=self._folder(data["providers-dir"], "providers-dir"),
             mappings_dir=self._folder(data["mappings-dir"], "mappings-dir"),
+            providers=self._providers(data["providers"]),
             strategy=data["routing"]["strategy"],
             affinity=data["routing"]["affinity"] == "prefix",
+            by_capability=data["routing"]["by-capability"],
             fallbacks={model: tuple(to) for model, to in data["routing"]["fallbacks"].items()},
             max_retries=retry["max-retries"],
             max_backoff=retry["max-backoff-secs"],
@@ -364,6 +376,15 @@ def _switches_off(path: tuple[Any, ...]) -> bool:
 def _secrets(row: Mapping[str, Any]) -> list[str]:
     """What a credential's row says of its secrets, as it was written."""
     return [text for text in (row["api-key"], *(row["signing"] or {}).values()) if text]
+
+
+def _filled(node: Node, data: Any) -> Node:
+    """The tree with the values of ``data``, which has its shape."""
+    if isinstance(node, Map):
+        return Map(node.pos, tuple((key, _filled(n, data[key.value])) for key, n in node.entries))
+    if isinstance(node, Seq):
+        return Seq(node.pos, tuple(map(_filled, node.items, data)))
+    return replace(node, value=data)
 
 
 def _cloak(row: Mapping[str, Any]) -> CloakSettings:

@@ -34,6 +34,7 @@ class _Outcome:
     verdict: Verdict | None = None
     refusals: list[Rejected] = field(default_factory=list)
     resting: dict[str, Cooldown] = field(default_factory=dict)
+    rested: list[Candidate] = field(default_factory=list)
     busy: bool = False
 
 
@@ -146,7 +147,9 @@ class _Run:
 
     async def _rounds(self, model: str) -> list[list[Candidate]]:
         groups: dict[str, list[Candidate]] = {}
-        for candidate in await self._free(self._snapshot.router.candidates(model)):
+        fitting, refusals = self._attempts.fitting(self._snapshot.router.candidates(model))
+        self._outcome.refusals += refusals
+        for candidate in await self._free(fitting):
             groups.setdefault(candidate.credential.provider.name, []).append(candidate)
         queues = [
             sorted(await self._ordered(group, model), key=self._is_full)
@@ -164,7 +167,9 @@ class _Run:
         if not resting:
             return list(candidates)
         self._outcome.resting.update(resting)
-        return [c for c in candidates if not any(key in resting for key in _keys(c))]
+        free = [c for c in candidates if not any(key in resting for key in _keys(c))]
+        self._outcome.rested += [c for c in candidates if c not in free]
+        return free
 
     async def _ordered(self, group: list[Candidate], model: str) -> list[Candidate]:
         """The credentials of one provider, the one whose turn it is first."""
@@ -210,19 +215,31 @@ class _Run:
             await replies.failure(outcome.failure)
         elif outcome.failure is not None:
             await replies.fault("overloaded", f"no usable credential for {name}", final=True)
-        elif outcome.refusals:
-            await replies.refusal(outcome.refusals)
         elif outcome.busy:
             words = f"every credential for {name} is busy; try again"
             await replies.fault("overloaded", words, retry_after=1, final=True)
-        elif outcome.resting:
+        elif outcome.resting and not self._refused_by_all():
             await self._all_resting()
+        elif outcome.refusals:
+            await replies.refusal(outcome.refusals)
         elif self._snapshot.router.lacks_prefix(name):
             words = f"{name} must be written with its prefix: prefix/{name}"
             await replies.fault("invalid", words, param="model")
         else:
             words = f"model not found: {name}; GET /v1/models lists what there is"
             await replies.fault("not-found", words, param="model")
+
+    def _refused_by_all(self) -> bool:
+        """Whether those that rest would refuse the request, too, as the others did."""
+        outcome = self._outcome
+        return bool(outcome.refusals) and not any(map(self._takes, outcome.rested))
+
+    def _takes(self, candidate: Candidate) -> bool:
+        try:
+            self._attempts.prepare(candidate)
+        except Rejected:
+            return False
+        return True
 
     async def _all_resting(self) -> None:
         earliest = min(self._outcome.resting.values(), key=lambda cooldown: cooldown.until)

@@ -18,6 +18,7 @@ from engine.gateway.routing import Candidate
 from engine.gateway.settings import HIDDEN
 from engine.gateway.snapshot import Snapshot
 from engine.translation import jsontext
+from engine.translation.provider_manual import facts
 
 Document = dict[str, Any]
 
@@ -52,7 +53,9 @@ def run(asked: Any, snapshot: Snapshot) -> Document:
     named = (call.model, *call.alternatives)
     names = dict.fromkeys(m for name in named for m in snapshot.router.chain(name))
     rows, found = [], None
-    for candidate in [c for name in names for c in snapshot.router.candidates(name)]:
+    known = [snapshot.router.candidates(name) for name in names]
+    taking = [candidate for group in known for candidate in preparing.fitting(group)[0]]
+    for candidate in [candidate for group in known for candidate in group]:
         row: Document = {
             "credential": candidate.credential.name,
             "provider": candidate.credential.provider.name,
@@ -65,6 +68,9 @@ def run(asked: Any, snapshot: Snapshot) -> Document:
             row["refused"] = str(refusal)
             continue
         row["format"] = prepared.wire
+        if candidate not in taking:
+            row["refused"] = "something would be lost here, and nothing elsewhere"
+            continue
         if found is None and asked.get("credential") in (None, candidate.credential.name):
             found = candidate, prepared
     result: Document = {"format": call.format.name, "candidates": rows}
@@ -72,6 +78,7 @@ def run(asked: Any, snapshot: Snapshot) -> Document:
         return result
     candidate, prepared = found
     result["request"] = _request(preparing, candidate, prepared)
+    result["facts"] = _facts(candidate)
     result["losses"] = [loss.as_dict() for loss in prepared.losses]
     result["explain"] = prepared.explain()
     answer = _answer(asked, preparing, call, snapshot, *found)
@@ -96,8 +103,7 @@ def _match(path: str, headers: Mapping[str, str], snapshot: Snapshot) -> Match |
 
 def _request(preparing: Preparing, candidate: Candidate, prepared: Prepared) -> Document:
     credential = candidate.credential
-    shown = {name.lower() for name in credential.provider.headers}
-    hidden = credential.headers[prepared.wire].keys() - shown
+    hidden = credential.headers[prepared.wire]
     return {
         "url": credential.url(prepared.path, prepared.wire),
         "headers": {
@@ -107,6 +113,16 @@ def _request(preparing: Preparing, candidate: Candidate, prepared: Prepared) -> 
         "body": jsontext.loads(prepared.body),
         "same": prepared.same,
     }
+
+
+def _facts(candidate: Candidate) -> list[Document]:
+    """What holds for the model at its provider, and which file or setting says it."""
+    provider = candidate.credential.provider
+    return [
+        {"key": key, "value": value, "from": place}
+        for key, value, place in facts(provider, candidate.model)
+        if not key.startswith("headers.")
+    ]
 
 
 def _answer(

@@ -6,6 +6,7 @@ Nothing here waits or calls: the gateway and its dry run do the same things.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import Rejected
@@ -35,6 +36,9 @@ class Preparing:
         self._call = call
         self._snapshot = snapshot
         self._prepared: dict[tuple[str, str, str], Prepared | Rejected] = {}
+        self._options = snapshot.options(call.model, call.format.name, call.context.key or "")
+        # A request goes only where it gets what it asks for.
+        self._choosy = snapshot.settings.by_capability or self._options.get("on-loss") == "reject"
 
     def prepare(self, candidate: Candidate) -> Prepared:
         """The upstream request, made once per provider, cloak, wire and model. Raises Rejected."""
@@ -53,9 +57,39 @@ class Preparing:
             raise prepared
         return prepared
 
+    def fitting(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[Sequence[Candidate], list[Rejected]]:
+        """Those that can take the request, and why the others cannot.
+
+        Where the configuration routes by capability, those at which something is lost are none
+        while there are others.
+        """
+        if not self._choosy:
+            return candidates, []
+        found: list[tuple[Candidate, bool]] = []
+        refusals: list[Rejected] = []
+        for candidate in candidates:
+            try:
+                found.append((candidate, not self.prepare(candidate).losses))
+            except Rejected as refusal:
+                refusals.append(refusal)
+        whole = [candidate for candidate, whole in found if whole]
+        return whole or [candidate for candidate, _ in found], refusals
+
     def _prepare(self, candidate: Candidate) -> Prepared:
         call, provider = self._call, candidate.credential.provider
         wire = candidate.credential.wire(call.format.name)
+        if self._choosy:
+            self._snapshot.translator.require(
+                call.body,
+                source=call.format.name,
+                target=wire,
+                provider=provider.name,
+                model=candidate.model,
+                stream=call.stream,
+                headers=dict(call.headers),
+            )
         # A path of its own is one of the provider's usual format.
         path = provider.path if wire == provider.format else None
         rules = self._snapshot.payload.applying(candidate.model, wire)
@@ -71,7 +105,7 @@ class Preparing:
                 body = renamed(call.raw, call.body, candidate.model)
             path = path or call.format.upstream_path(candidate.model, call.stream)
             return Prepared(wire, path, headers, body, None, (), True)
-        options = self._snapshot.options(call.model, call.format.name, call.context.key or "")
+        options = self._options
         request = self._snapshot.translator.request(
             call.body,
             source=call.format.name,
@@ -116,8 +150,9 @@ class Preparing:
         if candidate.credential.wire(call.format.name) != call.format.name or CARRIED in call.raw:
             return False
         # Quirks say where a server differs; those of the format's own vendor say what the format
-        # is.
-        if provider.quirks and provider.name != call.format.default_provider:
+        # is, unless an operator says otherwise.
+        own = provider.name == call.format.default_provider and not provider.changed
+        if not own and (provider.quirks or provider.changed):
             return False
         versions = call.format.api_versions
         if versions.header is None:

@@ -20,6 +20,7 @@ from engine.gateway import config
 from engine.gateway.schema import RESTART
 from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import Snapshot, build, load_translator
+from engine.language.source import plain
 from engine.resources import shipped
 from engine.translation import cases
 from engine.translation.translator import Translator
@@ -98,9 +99,11 @@ class Reloader:
         settings = config.load(self._path)
         guard(settings, self._host)
         translator = self._live.translator
-        if data != known_data or _folders_differ(settings, self._live.settings):
+        if data != known_data or _folders(settings) != _folders(self._live.settings):
             translator = load_translator(settings)
             _run_cases(translator, settings)
+        elif _said(settings) != _said(self._live.settings):
+            translator = translator.with_settings(settings.providers)
         snapshot = build(settings, self._live.transports, translator)
         self._swap(snapshot)
         self._live = snapshot
@@ -149,8 +152,13 @@ def _data_files(settings: Settings) -> list[Path]:
     return [file for folder in _data_folders(settings) for file in sorted(folder.rglob("*.yaml"))]
 
 
-def _folders_differ(new: Settings, old: Settings) -> bool:
-    return (new.mappings_dir, new.providers_dir) != (old.mappings_dir, old.providers_dir)
+def _folders(settings: Settings) -> tuple[Path | None, Path | None]:
+    return settings.mappings_dir, settings.providers_dir
+
+
+def _said(settings: Settings) -> Any:
+    """What the configuration says of providers."""
+    return None if settings.providers is None else plain(settings.providers)
 
 
 def _run_cases(translator: Translator, settings: Settings) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.gateway.cloak import MODES, PLACEMENTS
+from engine.language import json_schema
+from engine.translation.provider_files import with_quirks
+from engine.translation.quirks import Quirks
 
 Rule = dict[str, Any]
 
@@ -294,6 +297,14 @@ SCHEMA: dict[str, Rule] = _kebab(
         ),
         "providers_dir": _text(None, "folder whose provider files are added to the shipped ones"),
         "mappings_dir": _text(None, "folder whose mappings are added to the shipped ones"),
+        "providers": {
+            "type": "dict",
+            "default": {},
+            "keysrules": {"type": "string", "empty": False},
+            "valuesrules": {"type": "dict"},
+            "meta": "what holds for providers here, by their names: the keys of a provider file "
+            "([providers.md](providers.md)), over those of its file; a new provider says `extends`",
+        },
         "routing": _map(
             "which credential serves a request",
             strategy={
@@ -310,6 +321,11 @@ SCHEMA: dict[str, Rule] = _kebab(
                 ),
                 "allowed": list(AFFINITIES),
             },
+            by_capability=_bool(
+                False,
+                "a request goes only to models that have what it asks for, and among them to those "
+                "where nothing is lost, while there are any",
+            ),
             fallbacks={
                 "type": "dict",
                 "default": {},
@@ -377,6 +393,13 @@ SCHEMA: dict[str, Rule] = _kebab(
         "credentials": _list(_CREDENTIAL, "the providers' accounts, in order of preference"),
     }
 )
+
+
+def json_schema_of(quirks: Quirks) -> dict[str, Any]:
+    """The JSON Schema of a configuration in which these quirks of providers are known."""
+    rows = {key: rule for key, rule in with_quirks(quirks).items() if key != "name"}
+    said = {**SCHEMA["providers"], "valuesrules": {"type": "dict", "schema": rows}}
+    return json_schema.document({**SCHEMA, "providers": said}, "configuration")
 
 
 class Key(NamedTuple):

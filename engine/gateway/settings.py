@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.gateway.cloak import CloakSettings
 from engine.gateway.payload import Rule
+from engine.language.source import Map
 
 # Stands for an api-key whose variable is not set; no key can hold the character.
 UNSET = "\x00"
@@ -86,8 +87,9 @@ class RouteOptions:
 class Settings:
     """A validated configuration; names as in the file, sizes in bytes, times in seconds.
 
-    ``notes`` say which credentials are off, ``files`` are the secrets' files that were read,
-    ``document`` is the whole with its defaults and without its secrets, as people may see it.
+    ``providers`` are the facts that the file says of providers, with their places; ``notes`` say
+    which credentials are off, ``files`` are the secrets' files that were read, ``document`` is the
+    whole with its defaults and without its secrets, as people may see it.
     """
 
     host: str
@@ -103,8 +105,10 @@ class Settings:
     max_answer: int
     providers_dir: Path | None
     mappings_dir: Path | None
+    providers: Map | None = field(repr=False)
     strategy: str
     affinity: bool
+    by_capability: bool
     fallbacks: Mapping[str, tuple[str, ...]]
     max_retries: int
     max_backoff: float
@@ -145,6 +149,10 @@ def redacted(data: Mapping[str, Any]) -> dict[str, Any]:
     ]
     shown = {**data, "api-keys": names, "proxy-url": _without_user(data["proxy-url"])}
     shown["admin-key"] = None if data["admin-key"] is None else HIDDEN
+    shown["providers"] = {
+        name: {**row, "headers": HIDDEN} if "headers" in row else row
+        for name, row in data["providers"].items()
+    }
     shown["credentials"] = [
         {
             **row,

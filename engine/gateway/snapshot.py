@@ -57,12 +57,14 @@ def _fits(route: RouteOptions, model: str, format: str, key: str) -> bool:
 
 
 def load_translator(settings: Settings) -> Translator:
-    """The shipped mappings and providers with the configured folders over them.
+    """The shipped mappings and providers with what the configuration says over them.
 
     Raises MappingError.
     """
     return Translator.load(
-        mappings=_folders(settings.mappings_dir), providers=_folders(settings.providers_dir)
+        mappings=_folders(settings.mappings_dir),
+        providers=_folders(settings.providers_dir),
+        settings=settings.providers,
     )
 
 

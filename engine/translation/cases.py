@@ -24,6 +24,7 @@ from engine.language.events import EventHalf
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import Map, Seq, plain, read
+from engine.resources import file_name
 from engine.translation.formats import KINDS, Format
 from engine.translation.plan import Plan
 from engine.translation.translator import Translator
@@ -89,7 +90,7 @@ def load(folders: Iterable[Path]) -> list[Case]:
 
 
 def _file(path: Path) -> Iterator[Case]:
-    node = read(path, f"mappings/{path.parent.name}/{path.name}")
+    node = read(path, file_name(path))
     kind = path.name.split(".")[0]
     if kind not in KINDS:
         node.pos.error(f"the name of a case file begins with one of {', '.join(KINDS)}")

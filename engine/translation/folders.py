@@ -18,6 +18,7 @@ from engine.language.events import EventHalf
 from engine.language.programs import Program
 from engine.language.schemas import Profiles
 from engine.language.sections import Section
+from engine.resources import file_name
 from engine.translation.formats import Format, format_of
 from engine.translation.limits import Limits
 
@@ -48,7 +49,9 @@ def load(folders: Iterable[Path], cache: Cache | None = None) -> dict[str, Forma
         if "format.yaml" not in own:
             continue
         texts = {
-            file: path.read_bytes() for file, path in own.items() if not file.endswith(".test.yaml")
+            file: (file_name(path), path.read_bytes())
+            for file, path in own.items()
+            if not file.endswith(".test.yaml")
         }
         try:
             formats[name] = _Folder(name, texts, rules, cache).format()
@@ -75,12 +78,14 @@ class _Rules:
 class _Folder:
     """One folder of mappings being loaded, and what its programs are had from later."""
 
-    def __init__(self, name: str, texts: dict[str, bytes], rules: _Rules, cache: Cache) -> None:
+    def __init__(
+        self, name: str, texts: dict[str, tuple[str, bytes]], rules: _Rules, cache: Cache
+    ) -> None:
         self._name = name
         self._texts = texts
         self._profiles = rules.profiles
         self._cache = cache
-        pairs = [part for file, data in texts.items() for part in (file, data)]
+        pairs = [part for file, text in texts.items() for part in (file, *text)]
         self._key = cache.key("format", name, rules.data, *pairs)
         self._made: dict[str, Program] = {}
 
@@ -95,8 +100,8 @@ class _Folder:
         facts, limits, labels = kept
         made = format_of(self._name, facts, Limits.of(limits))
         made.files = lambda: self._files.nodes
-        for label in labels:
-            self._put(made, label)
+        for section in labels:
+            self._put(made, section)
         return made
 
     def _compiled(self, facts: dict[str, Any]) -> dict[str, Program]:

@@ -106,15 +106,16 @@ class _Part:
 
 
 class Files:
-    """The files of one folder as trees. ``problems``: what was found wrong so far."""
+    """The files of one folder as trees. ``texts``: what messages call each, and its bytes.
+    ``problems``: what was found wrong so far."""
 
-    def __init__(self, name: str, texts: Mapping[str, bytes], profiles: Any) -> None:
+    def __init__(self, name: str, texts: Mapping[str, tuple[str, bytes]], profiles: Any) -> None:
         self.name = name
         self.problems: list[str] = []
         self.nodes: dict[str, Node] = {}
-        for file, data in texts.items():
+        for file, (label, data) in texts.items():
             try:
-                self.nodes[file] = tree(data, f"mappings/{name}/{file}")
+                self.nodes[file] = tree(data, label)
             except MappingError as error:
                 self.problems += error.problems
         self.library = Library(name, profiles=profiles)

@@ -1,21 +1,23 @@
 """Provider files: ``providers/<name>.yaml``, kebab-case keys.
 
 A file that ``extends`` another says only what differs; with its own name it changes the file that
-it lies over.
+it lies over. What a configuration says of providers is read as one file more for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from engine.errors import MappingError
 from engine.language.cache import Cache
 from engine.language.envelope import check
-from engine.language.source import Map, Node, Seq, suggest, tree
-from engine.resources import shipped
+from engine.language.source import Map, Node, Scalar, Seq, suggest, tree
+from engine.resources import file_name
+from engine.translation.capabilities import Capabilities
 from engine.translation.formats import Format
 from engine.translation.providers import ModelRow, Provider
 from engine.translation.quirks import Quirks
@@ -68,6 +70,7 @@ SCHEMA: dict[str, Any] = {
     },
     "headers": {**TEXTS, "meta": "sent with every call"},
     "quirks": {**ANY, "meta": "what it does otherwise, see below"},
+    "limits": {**ANY, "meta": "what its models take, over the format's models.yaml, see below"},
     "models": {
         "type": "list",
         "schema": {
@@ -75,7 +78,7 @@ SCHEMA: dict[str, Any] = {
             "schema": {
                 "match": {"type": "string", "required": True, "meta": "a glob, in small letters"},
                 "quirks": {**ANY, "meta": "over those of the file"},
-                "limits": {**ANY, "meta": "over those of the format's models.yaml"},
+                "limits": {**ANY, "meta": "over those of the file"},
             },
         },
         "meta": "what holds for some models; of all rows that match, the first that says a key",
@@ -87,7 +90,9 @@ SCHEMA: dict[str, Any] = {
 # What a file says of itself alone.
 OWN = frozenset({"name", "extends", "vendor", "demo", "docs"})
 # What is put together key by key.
-MERGED = ("quirks", "headers", "base-urls")
+MERGED = ("quirks", "limits", "headers", "base-urls")
+# What a configuration says of a provider stands under its name.
+UNNAMED = {key: rule for key, rule in SCHEMA.items() if key != "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,58 +110,127 @@ class _File:
     data: dict[str, Any]
     # the file of the same name that this one lies over
     under: _File | None
+    # the place of the name, where the node does not say it
+    named: str | None = None
 
 
-def load(
-    folders: Iterable[Path],
-    formats: Mapping[str, Format],
-    quirks: Quirks,
-    cache: Cache | None = None,
-) -> dict[str, Provider]:
-    """All provider files of the folders, later ones over earlier. Raises MappingError with every
-    mistake."""
-    cache = cache or Cache(None)
-    found = [
-        (path, f"{folder.name}/{path.name}" if folder == shipped("providers") else str(path))
-        for folder in folders
-        for path in sorted(folder.glob("*.yaml"))
-        if not path.name.endswith(".test.yaml")
-    ]
-    texts = [_Text(path, name, path.read_bytes()) for path, name in found]
-    known = [(name, sorted(side.limits.keys())) for name, side in formats.items()]
-    files = [part for text in texts for part in (text.path.stem, text.name, text.data)]
-    rules = [part for pair in quirks.texts for part in pair]
-    key = cache.key("providers", repr(known), repr(len(rules)), *rules, *files)
-    kept = cache.get(key)
-    if kept is None:
-        kept = [_kept(provider) for provider in _all(texts, formats, quirks).values()]
-        cache.put(key, kept)
-    return {provider.name: provider for provider in map(_provider_of, kept)}
+class ProviderFiles:
+    """All provider files of some folders, later ones over earlier.
+
+    ``providers`` is what they come to. Making it raises MappingError with every mistake of every
+    file.
+    """
+
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        formats: Mapping[str, Format],
+        quirks: Quirks,
+        capabilities: Capabilities | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        cache = cache or Cache(None)
+        self._formats = formats
+        self._quirks = quirks
+        self._capabilities = capabilities or Capabilities()
+        self._texts = [
+            _Text(path, file_name(path), path.read_bytes())
+            for folder in folders
+            for path in sorted(folder.glob("*.yaml"))
+            if not path.name.endswith(".test.yaml")
+        ]
+        files = [part for text in self._texts for part in (text.path.stem, text.name, text.data)]
+        known = [(name, sorted(side.limits.keys())) for name, side in formats.items()]
+        rules = [part for pair in quirks.texts for part in pair]
+        more = repr((known, list(self._capabilities), len(rules)))
+        key = cache.key("providers", more, *rules, *files)
+        kept = cache.get(key)
+        if kept is None:
+            kept = [_kept(provider) for provider in _all(*self._read()).values()]
+            cache.put(key, kept)
+        self.providers = {provider.name: provider for provider in map(_provider_of, kept)}
+
+    def under(self, settings: Node | None) -> dict[str, Provider]:
+        """The providers with what a configuration says of them.
+
+        ``settings`` is a map of names: an entry is a file without its name, and changes the
+        provider of its name unless it extends another. Raises MappingError with every mistake.
+        """
+        if not isinstance(settings, Map):
+            return self.providers
+        files = dict(self._files)
+        problems: list[str] = []
+        for key, node in settings.entries:
+            try:
+                files[key.value] = self._setting(key, node)
+            except MappingError as error:
+                problems += error.problems
+        return _all(files, problems)
+
+    @cached_property
+    def _files(self) -> dict[str, _File]:
+        """The trees, of files that hold."""
+        return self._read()[0]
+
+    def _read(self) -> tuple[dict[str, _File], list[str]]:
+        files: dict[str, _File] = {}
+        problems: list[str] = []
+        len(self._quirks)  # what is wrong there is told by itself
+        for text in self._texts:
+            stem = text.path.stem
+            try:
+                files[stem] = self._checked(text, files.get(stem))
+            except MappingError as error:
+                problems += error.problems
+        return files, problems
+
+    def _checked(self, text: _Text, under: _File | None) -> _File:
+        path, node = text.path, tree(text.data, text.name)
+        data = check(node, SCHEMA)
+        assert isinstance(node, Map)
+        if data["name"] != path.stem:
+            node.pos.error(f"name is {data['name']}, but the file is {path.name}; make them equal")
+        self._names(node, data)
+        return _File(node, data, under)
+
+    def _setting(self, key: Scalar, node: Node) -> _File:
+        """What a configuration says of the provider ``key``."""
+        name, files = str(key.value), self._files
+        data = {"name": name, **check(node, UNNAMED)}
+        assert isinstance(node, Map)
+        if "extends" not in data and "format" not in data:
+            if name not in files:
+                key.pos.error(
+                    f"unknown provider {name}; a new one says extends or format"
+                    f"{suggest(name, files)}"
+                )
+            data["extends"] = name
+        self._names(node, data)
+        return _File(node, data, files.get(name), str(key.pos))
+
+    def _names(self, node: Map, data: Mapping[str, Any]) -> None:
+        """Raise MappingError for the names in a file that nobody knows."""
+        wires = [data["format"]] if "format" in data else []
+        for wire in (*wires, *data.get("wires", ()), *data.get("base-urls", ())):
+            if wire not in self._formats:
+                node.pos.error(f"unknown wire format {wire}; there is no folder mappings/{wire}")
+        limits = {key for side in self._formats.values() for key in side.limits.keys()}
+        limits |= set(self._capabilities)
+        rows = node.get("models")
+        for part in (node, *(rows.items if isinstance(rows, Seq) else ())):
+            assert isinstance(part, Map)
+            said = part.get("quirks")
+            if said is not None:
+                self._quirks.checked(said)
+            limited = part.get("limits")
+            for key, _ in limited.entries if isinstance(limited, Map) else ():
+                if key.value not in limits:
+                    key.pos.error(f"unknown limit {key.value}{suggest(str(key.value), limits)}")
 
 
-def _kept(provider: Provider) -> dict[str, Any]:
-    """A provider as plain data."""
-    data = {each.name: getattr(provider, each.name) for each in fields(Provider) if each.init}
-    rows = tuple((row.match, row.quirks, row.limits) for row in provider.models)
-    return {**data, "models": rows}
-
-
-def _provider_of(data: dict[str, Any]) -> Provider:
-    return Provider(**{**data, "models": tuple(ModelRow(*row) for row in data["models"])})
-
-
-def _all(
-    texts: Iterable[_Text], formats: Mapping[str, Format], quirks: Quirks
-) -> dict[str, Provider]:
-    files: dict[str, _File] = {}
-    problems: list[str] = []
-    len(quirks)  # what is wrong there is told by itself
-    for text in texts:
-        stem = text.path.stem
-        try:
-            files[stem] = _read(text, formats, quirks, files.get(stem))
-        except MappingError as error:
-            problems += error.problems
+def _all(files: Mapping[str, _File], problems: Iterable[str]) -> dict[str, Provider]:
+    """What the files come to. Raises MappingError with these problems and those found here."""
+    problems = list(problems)
     found: dict[str, Provider] = {}
     for file in files.values():
         try:
@@ -170,11 +244,27 @@ def _all(
     return found
 
 
+def _kept(provider: Provider) -> dict[str, Any]:
+    """A provider as plain data."""
+    data = {each.name: getattr(provider, each.name) for each in fields(Provider) if each.init}
+    rows = tuple((row.match, row.quirks, row.limits) for row in provider.models)
+    return {**data, "models": rows}
+
+
+def _provider_of(data: dict[str, Any]) -> Provider:
+    return Provider(**{**data, "models": tuple(ModelRow(*row) for row in data["models"])})
+
+
 def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     """The JSON Schema of a provider file in which these quirks are known."""
     # knows all directives of mappings, and so all that compiles them
     from engine.language import json_schema
 
+    return json_schema.document(with_quirks(quirks), "provider")
+
+
+def with_quirks(quirks: Quirks) -> dict[str, Any]:
+    """The schema of a provider file, the rules of these quirks put in."""
     rules = {
         name: {**row.rule, "meta": row.meaning, "default": row.absent}
         for name, row in quirks.items()
@@ -182,32 +272,7 @@ def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     said = {"type": "dict", "schema": rules}
     row = SCHEMA["models"]["schema"]
     rows = {**row, "schema": {**row["schema"], "quirks": said}}
-    schema = {**SCHEMA, "quirks": said, "models": {"type": "list", "schema": rows}}
-    return json_schema.document(schema, "provider")
-
-
-def _read(text: _Text, formats: Mapping[str, Format], quirks: Quirks, under: _File | None) -> _File:
-    path, node = text.path, tree(text.data, text.name)
-    data = check(node, SCHEMA)
-    assert isinstance(node, Map)
-    if data["name"] != path.stem:
-        node.pos.error(f"name is {data['name']}, but the file is {path.name}; make them equal")
-    wires = [data["format"]] if "format" in data else []
-    for wire in (*wires, *data.get("wires", ()), *data.get("base-urls", ())):
-        if wire not in formats:
-            node.pos.error(f"unknown wire format {wire}; there is no folder mappings/{wire}")
-    limits = {key for side in formats.values() for key in side.limits.keys()}
-    rows = node.get("models")
-    for part in (node, *(rows.items if isinstance(rows, Seq) else ())):
-        assert isinstance(part, Map)
-        said = part.get("quirks")
-        if said is not None:
-            quirks.checked(said)
-        limited = part.get("limits")
-        for key, _ in limited.entries if isinstance(limited, Map) else ():
-            if key.value not in limits:
-                key.pos.error(f"unknown limit {key.value}{suggest(str(key.value), limits)}")
-    return _File(node, data, under)
+    return {**SCHEMA, "quirks": said, "models": {"type": "list", "schema": rows}}
 
 
 def _resolved(
@@ -215,6 +280,8 @@ def _resolved(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The data of a file over that of the file it extends, and the place of every fact."""
     own, sources = file.data, _places(file.node)
+    if file.named is not None:
+        sources["name"] = file.named
     base = own.get("extends")
     if base is None:
         return own, sources
@@ -279,6 +346,7 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         vendor=data.get("vendor") or data["name"],
         headers=dict(data.get("headers") or {}),
         quirks=dict(data.get("quirks") or {}),
+        limits=dict(data.get("limits") or {}),
         models=tuple(
             ModelRow(row["match"].lower(), row.get("quirks") or {}, row.get("limits") or {})
             for row in data.get("models") or ()
@@ -286,4 +354,8 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         demo=bool(data.get("demo")),
         document=data,
         sources=sources,
+        changed=any(
+            key.startswith(("quirks", "limits", "models")) and not place.startswith("providers/")
+            for key, place in sources.items()
+        ),
     )

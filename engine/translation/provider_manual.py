@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.resources import shipped
+from engine.translation.capabilities import Capabilities
 from engine.translation.provider_files import MERGED, SCHEMA
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
@@ -24,11 +25,11 @@ from engine.translation.translator import Translator
 def facts(provider: Provider, model: str | None = None) -> Iterator[tuple[str, Any, str]]:
     """Every fact of a provider: its key, its value, and the place of the file that says it.
 
-    With a model the rows that match it lie over the quirks of the file, as in a call for it.
+    With a model the rows that match it lie over what holds for all, as in a call for it.
     """
     places = provider.sources
     quirks = {key: (value, places[f"quirks.{key}"]) for key, value in provider.quirks.items()}
-    limits: dict[str, tuple[Any, str]] = {}
+    limits = {key: (value, places[f"limits.{key}"]) for key, value in provider.limits.items()}
     if model is not None:
         rows = [
             (row, places[f"models[{i}]"])
@@ -41,7 +42,7 @@ def facts(provider: Provider, model: str | None = None) -> Iterator[tuple[str, A
     for key, value in provider.document.items():
         if key not in (*MERGED, "models", "extends"):
             yield key, value, places[key]
-        elif key in MERGED and key != "quirks":
+        elif key in MERGED and key not in ("quirks", "limits"):
             yield from (
                 (f"{key}.{name}", each, places[f"{key}.{name}"]) for name, each in value.items()
             )
@@ -84,6 +85,13 @@ def quirks_table(quirks: Quirks, mappings: Path) -> str:
     return "\n".join(rows)
 
 
+def limits_table(capabilities: Capabilities) -> str:
+    """The limits that say what a model has."""
+    rows = ["| limit | `false`: a request is not for this model when it holds |", "| --- | --- |"]
+    rows += [f"| `{name}` | {meaning} |" for name, meaning in capabilities.items()]
+    return "\n".join(rows)
+
+
 def providers_table(providers: dict[str, Provider]) -> str:
     """The shipped providers."""
     rows = ["| provider | wire formats | base URL | key |", "| --- | --- | --- | --- |"]
@@ -100,6 +108,7 @@ def renewed(text: str) -> str:
     tables = {
         "keys": keys_table(),
         "quirks": quirks_table(Quirks.load([mappings]), mappings),
+        "limits": limits_table(Capabilities.load([mappings])),
         "providers": providers_table(known.providers),
     }
     for name, table in tables.items():

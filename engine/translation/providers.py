@@ -25,7 +25,8 @@ class Provider:
     (demo). Addresses may hold ``{region}``.
 
     ``facts``: what mappings see as ``ctx.provider``, without the rows of models. ``sources``: the
-    place of every fact, by its key (``quirks.strict``, ``models[0]``).
+    place of every fact, by its key (``quirks.strict``, ``models[0]``). ``changed``: an operator
+    says quirks or limits of it.
     """
 
     name: str
@@ -42,10 +43,12 @@ class Provider:
     vendor: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     quirks: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     models: tuple[ModelRow, ...] = ()
     demo: bool = False
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
     facts: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +71,7 @@ class Provider:
 
     def limits_for(self, model: str | None) -> dict[str, Any]:
         """What lies over the format's limits of this model."""
-        limits: dict[str, Any] = {}
+        limits = dict(self.limits)
         for row in reversed(self.rows(model)):
             limits.update(row.limits)
         return limits

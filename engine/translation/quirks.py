@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.language.envelope import check
 from engine.language.source import Node, plain, tree
+from engine.resources import file_name
 
 FILE = "quirks.yaml"
 
@@ -59,7 +60,7 @@ class Quirks(Mapping[str, Quirk]):
     def load(cls, folders: Iterable[Path]) -> Quirks:
         """The keys of all mapping folders, later ones over earlier."""
         files = [folder / FILE for folder in folders if (folder / FILE).is_file()]
-        return cls((f"{file.parent.name}/{FILE}", file.read_bytes()) for file in files)
+        return cls((file_name(file), file.read_bytes()) for file in files)
 
     @cached_property
     def _rows(self) -> dict[str, Quirk]:

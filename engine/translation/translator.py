@@ -19,14 +19,15 @@ from engine.errors import Rejected, UpstreamError
 from engine.language.cache import Cache, user_folder
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
-from engine.language.source import plain, suggest, tree
+from engine.language.source import Node, plain, suggest, tree
 from engine.resources import shipped
+from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
 from engine.translation.losses import Loss, Origins, Run, explained, told
 from engine.translation.plan import Ctx, Plan, decide, rejected
-from engine.translation.provider_files import load as load_providers
+from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
 from engine.translation.streams import Encoder, Stream
@@ -114,12 +115,17 @@ class Translator:
         who: dict[str, Provider],
         kinds: dict[str, int],
         now: Callable[[], float] = time.time,
+        capabilities: Capabilities | None = None,
+        files: ProviderFiles | None = None,
     ) -> None:
         self.formats = known
         self.providers = who
         self._now = now
         self._rows: dict[tuple[str, str, str | None], Body] = {}
         self._faults = Faults(known, kinds, now)
+        self._kinds = kinds
+        self._capabilities = capabilities or Capabilities()
+        self._files = files
 
     @classmethod
     def load(
@@ -127,21 +133,33 @@ class Translator:
         mappings: Iterable[Path | str] = (),
         providers: Iterable[Path | str] = (),
         now: Callable[[], float] = time.time,
+        settings: Node | None = None,
     ) -> Translator:
         """Load the shipped mappings and providers, with those of further folders over them.
 
+        ``settings``: what a configuration says of providers, by their names, over all files.
         Raises MappingError with every mistake of every file.
         """
         map_folders = [shipped("mappings"), *map(Path, mappings)]
         provider_folders = [shipped("providers"), *map(Path, providers)]
         cache = Cache(user_folder(), Path(__file__).parent.glob("*.py"))
         known = load_formats(map_folders, cache)
-        who = load_providers(provider_folders, known, Quirks.load(map_folders), cache)
+        quirks, capabilities = Quirks.load(map_folders), Capabilities.load(map_folders, cache)
+        files = ProviderFiles(provider_folders, known, quirks, capabilities, cache)
         kinds: dict[str, int] = {}
         for folder in map_folders:
             if (folder / "kinds.yaml").is_file():
                 kinds |= _kinds(folder / "kinds.yaml", cache)
-        return cls(known, who, kinds, now)
+        return cls(known, files.under(settings), kinds, now, capabilities, files)
+
+    def with_settings(self, settings: Node | None) -> Translator:
+        """The same with these settings over its provider files. Raises MappingError."""
+        if self._files is None:
+            raise ValueError("a translator of nothing but formats has no provider files")
+        who = self._files.under(settings)
+        return Translator(
+            self.formats, who, self._kinds, self._now, self._capabilities, self._files
+        )
 
     def warm(self, pause: float = 0.02) -> None:
         """Compile now what losses and explanations will need, with pauses of seconds between.
@@ -193,6 +211,30 @@ class Translator:
             wanted, plan.stream
         )
         return Translated(out, path, sent, plan, reading, writing, lost or lost_too)
+
+    def require(
+        self,
+        body: Body,
+        source: str,
+        target: str,
+        provider: str,
+        model: str,
+        stream: bool | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Raise Rejected when the client's request asks for what this model of the provider
+        lacks by what is known of it, and when it cannot be read."""
+        client = self._format(source)
+        who, upstream = self._target(target, provider)
+        limits = self._limits(upstream, who, model)
+        if not self._capabilities.lacking(limits):
+            return
+        plan, reading = self._planned(client, upstream, who, body, model, stream, None, headers)
+        canonical, _ = self._run(reading, None)
+        ctx = plan.ctx(upstream, upstream.vendor)
+        ctx["limits"] = limits
+        rules = self._capabilities.rules
+        self._run(_Half(rules, canonical, plan.body, plan.data, ctx), reading)
 
     def _planned(
         self,

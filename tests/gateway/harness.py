@@ -54,9 +54,11 @@ async def serving(
     state: LocalState | None = None,
 ) -> AsyncIterator[Running]:
     """The gateway with this configuration, for as long as the block."""
-    app = create_app(
-        config.parse(yaml.safe_dump(settings), environ or {}), transport, translator(), state
-    )
+    parsed = config.parse(yaml.safe_dump(settings), environ or {})
+    known = translator()
+    if parsed.providers is not None:
+        known = known.with_settings(parsed.providers)
+    app = create_app(parsed, transport, known, state)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, ws="none", proxy_headers=False)

@@ -53,6 +53,7 @@ def test_no_page_shows_a_secret() -> None:
     settings = {
         "api-keys": ["hush-1", {"key": "hush-2", "name": "ci"}],
         "proxy-url": "http://user:hush-3@proxy.example:1",
+        "providers": {"claude": {"headers": {"x-team": "hush-7"}}},
         "credentials": [
             {"provider": "demo"},
             {

@@ -8,6 +8,8 @@ from pathlib import Path
 from engine.gateway import config, manual
 from engine.gateway.context import Context
 from engine.gateway.schema import keys
+from engine.gateway.snapshot import build
+from tests.gateway.harness import translator
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +17,15 @@ ROOT = Path(__file__).parents[2]
 def test_the_configuration_manual_has_every_key_as_the_schema_has_it() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     assert manual.renewed(text) == text
+
+
+def test_the_blocks_of_the_configuration_manual_are_configurations() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        settings = config.parse(block, {})
+        build(settings, translator=translator().with_settings(settings.providers), environ={})
 
 
 def test_every_key_has_a_meaning() -> None:

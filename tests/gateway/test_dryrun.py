@@ -132,3 +132,15 @@ def test_a_model_that_nobody_serves_has_no_candidates() -> None:
         credentials=[credential("claude", "http://127.0.0.1:9", models=[{"id": "m"}])],
     ).json()
     assert answer == {"format": "openai-chat", "candidates": []}
+
+
+def test_every_fact_of_the_provider_is_told_with_the_file_or_setting_that_says_it() -> None:
+    said = {"openai": {"quirks": {"max_field": "max_tokens"}, "headers": {"x-own": SECRET}}}
+    asked = {"path": CHAT, "request": chat_request(max_completion_tokens=7), "credential": "two"}
+    answer = dry(asked, providers=said)
+    assert answer.json()["request"]["body"]["max_tokens"] == 7
+    rows = {row["key"]: row for row in answer.json()["facts"]}
+    assert rows["quirks.max_field"]["value"] == "max_tokens"
+    assert rows["quirks.max_field"]["from"].startswith("configuration:")
+    assert rows["quirks.developer_role"]["from"].startswith("providers/openai.yaml:")
+    assert SECRET not in answer.text

@@ -136,6 +136,22 @@ def test_a_new_provider_file_becomes_live(tmp_path: Path) -> None:
     assert live.models == ["one", "two"]
 
 
+def test_what_the_configuration_says_of_a_provider_becomes_live(tmp_path: Path) -> None:
+    text = DEMO.replace("NAME", "one")
+    live = Live(tmp_path / "config.yaml", text)
+    formats = live.snapshot.translator.formats
+    live.path.write_text(text + "providers: { demo: { quirks: { strict: 1 } } }\n")
+    assert "strict must be true or false" in asyncio.run(live.reloader.reload()).problems[0]
+    live.path.write_text(text + "providers: { demo: { quirks: { strict: false } } }\n")
+    assert asyncio.run(live.reloader.reload()).problems == []
+    (credential,) = live.snapshot.router.credentials
+    assert credential.provider.quirks["strict"] is False
+    assert live.snapshot.translator.formats is formats
+    live.path.write_text(text)
+    asyncio.run(live.reloader.reload())
+    assert live.snapshot.router.credentials[0].provider.quirks["strict"] is True
+
+
 def test_a_mapping_whose_case_fails_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mappings" / "openai-chat"
     folder.mkdir(parents=True)

@@ -52,12 +52,16 @@ def _load(text: str, kind: str, folder: Path) -> None:
         for name, half in HALVES.items():
             (mappings / "demo" / name).write_text(half)
         (folder / "providers").mkdir()
-        # a second file may follow under a line `# and: name.yaml`
+        # a second file may follow under a line `# and: name.yaml`; what a configuration says of
+        # providers under `# and: config.yaml`
         pieces = re.split(r"^# and: (\S+)\n", text, flags=re.MULTILINE)
-        for name, piece in zip([kind, *pieces[1::2]], pieces[::2], strict=True):
+        files = dict(zip([kind, *pieces[1::2]], pieces[::2], strict=True))
+        settings = files.pop("config.yaml", "")
+        for name, piece in files.items():
             (folder / "providers" / name).write_text(piece)
         known = folders.load([mappings])
-        provider_files.load([folder / "providers"], known, Quirks())
+        read = provider_files.ProviderFiles([folder / "providers"], known, Quirks())
+        read.under(parse(settings, "config.yaml"))
         return
     (mappings / "demo" / kind).write_text(text, encoding="utf-8")
     if kind.endswith(".test.yaml"):

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.gateway.schema import SCHEMA
+from engine.gateway import schema as configuration
 from engine.language import json_schema
 from engine.language.source import plain, read
 from engine.resources import shipped
-from engine.translation.provider_files import json_schema_of
+from engine.translation import provider_files
 from engine.translation.quirks import Quirks
 
 ROOT = Path(__file__).parents[2]
 MAPPINGS = shipped("mappings")
 KINDS = ("request", "response", "error", "stream", "common")
 
-CONFIGURATION = json_schema.document(SCHEMA, "configuration")
-PROVIDER = json_schema_of(Quirks.load([MAPPINGS]))
+QUIRKS = Quirks.load([MAPPINGS])
+CONFIGURATION = configuration.json_schema_of(QUIRKS)
+PROVIDER = provider_files.json_schema_of(QUIRKS)
 MAPPING = json_schema.mapping()
 
 FILES = [
@@ -51,6 +52,7 @@ def test_a_shipped_file_holds_to_its_schema(schema: dict[str, Any], path: Path) 
     [
         (CONFIGURATION, {"prt": 1}, "'prt' was unexpected"),
         (CONFIGURATION, {"port": -1}, "less than the minimum"),
+        (CONFIGURATION, {"providers": {"x": {"quirks": {"strct": 1}}}}, "'strct' was unexpected"),
         (PROVIDER, {"format": "x"}, "'name' is a required property"),
         (PROVIDER, {"name": "x", "quirks": {"strct": True}}, "'strct' was unexpected"),
         (PROVIDER, {"name": "x", "quirks": {"max_field": "m"}}, "is not one of"),

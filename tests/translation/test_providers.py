@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import MappingError
+from engine.language.source import parse
 from engine.resources import shipped
-from engine.translation.provider_files import load
+from engine.translation.capabilities import Capabilities
+from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
 from tests.support.translations import translator
@@ -25,8 +27,10 @@ models:
 """
 
 
-def _load(*folders: Path) -> dict[str, Provider]:
-    return load(folders, translator().formats, Quirks.load([MAPPINGS]))
+def _load(*folders: Path, settings: str = "") -> dict[str, Provider]:
+    known = Quirks.load([MAPPINGS]), Capabilities.load([MAPPINGS])
+    files = ProviderFiles(folders, translator().formats, *known)
+    return files.under(parse(settings, "config.yaml"))
 
 
 def _folder(path: Path, **files: str) -> Path:
@@ -124,6 +128,52 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, told: str) 
 def test_files_that_extend_each_other_are_told(tmp_path: Path) -> None:
     files = {"a": "name: a\nextends: b\n", "b": "name: b\nextends: c\n", "c": "name: c\nextends: a"}
     assert "these extend each other: a, b, c, a" in _told(_folder(tmp_path, **files))
+
+
+def test_a_configuration_lies_over_all_files_and_is_named_as_the_source(tmp_path: Path) -> None:
+    settings = """base: { quirks: { strict: false }, limits: { images: false } }
+"""
+    folder = _folder(tmp_path, base=BASE)
+    found = _load(folder, settings=settings)["base"]
+    assert (found.quirks["strict"], found.quirks["finish_map"]) == (False, {"done": "end"})
+    assert (found.vendor, found.limits_for("small")) == ("them", {"images": False})
+    assert found.sources["quirks.strict"] == "config.yaml:1:19"
+    assert found.sources["limits.images"] == "config.yaml:1:46"
+    assert found.sources["base-url"] == f"{folder}/base.yaml:4:1"
+    assert _load(folder)["base"].quirks["strict"] is True
+
+
+def test_a_configuration_may_hold_providers_of_its_own(tmp_path: Path) -> None:
+    settings = "own: { extends: base, base-url: 'http://own' }\nbare: { format: claude }\n"
+    found = _load(_folder(tmp_path, base=BASE), settings=settings)
+    assert (found["own"].base_url, found["own"].vendor) == ("http://own", "own")
+    assert found["own"].sources["name"] == "config.yaml:1:1"
+    assert found["base"].base_url == "https://base.example.com/v1"
+    assert found["bare"].format == "claude"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            "bse: { quirks: {} }",
+            "config.yaml:1:1: unknown provider bse; a new one says extends or fo",
+        ),
+        (
+            "base: { quirks: { strct: 1 } }",
+            "config.yaml:1:19: unknown key strct, did you mean stri",
+        ),
+        ("base: { limits: { imags: false } }", "1:19: unknown limit imags, did you mean images?"),
+        ("base: { name: base }", "config.yaml:1:9: unknown key name"),
+        ("base: { base_url: x }", "unknown key base_url, did you mean base-url?"),
+    ],
+)
+def test_a_mistake_of_a_configuration_is_told_with_its_place(
+    tmp_path: Path, settings: str, told: str
+) -> None:
+    with pytest.raises(MappingError) as caught:
+        _load(_folder(tmp_path, base=BASE), settings=settings)
+    assert told in "\n".join(caught.value.problems)
 
 
 def test_an_own_mapping_may_know_further_quirks(tmp_path: Path) -> None:
