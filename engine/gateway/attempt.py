@@ -27,12 +27,15 @@ from engine.gateway.upstream import (
     Response,
     TimeoutException,
     TransportError,
+    chunks,
+    drained,
     prepare,
     read_body,
 )
 from engine.translation import jsontext
 from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError
+from engine.translation.losses import Loss
 
 ERROR_BODY_BYTES = 1024 * 1024
 
@@ -87,10 +90,14 @@ class Attempts:
                     _note_request_id(context, response, wire)
                     if response.status_code >= 300:
                         return await self._refused(response, candidate, prepared)
-                    if call.stream and _is_stream(response, wire):
-                        relay = self._relay(response, candidate, prepared)
+                    # What comes decides, not what was asked for: some servers do the other thing.
+                    streamed = _is_stream(response, prepared.stream, wire)
+                    if call.stream:
+                        relay = self._relay(response, candidate, prepared, streamed)
                         error = await relay.run(limit, settings.idle_timeout)
                         return None if error is None else self._reported(error, prepared.cloak)
+                    if streamed:
+                        return await self._gathered(response, candidate, prepared, limit)
                     return await self._whole(response, candidate, prepared)
                 finally:
                     await response.aclose()
@@ -107,8 +114,11 @@ class Attempts:
                     context.error = relay.stream.error["kind"]
                 context.losses = len(prepared.losses) + len(relay.stream.losses)
 
-    def _relay(self, response: Response, candidate: Candidate, prepared: Prepared) -> Relay:
-        stream = self._preparing.stream(candidate, prepared)
+    def _relay(
+        self, response: Response, candidate: Candidate, prepared: Prepared, streamed: bool
+    ) -> Relay:
+        arrange = self._preparing.stream if streamed else self._preparing.replay
+        stream = arrange(candidate, prepared)
         headers = self._replies.headers(
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
@@ -118,7 +128,6 @@ class Attempts:
     async def _whole(
         self, response: Response, candidate: Candidate, prepared: Prepared
     ) -> Failure | None:
-        call = self._call
         raw = await read_body(response, self._snapshot.settings.max_answer)
         try:
             document = jsontext.loads(raw)
@@ -129,16 +138,45 @@ class Attempts:
         answer = self._preparing.answer(candidate, prepared, document)
         if answer.error is not None:
             return self._reported(answer.error, prepared.cloak)
-        if call.stream:
-            return self._failure("garbage", "upstream", "the upstream did not stream its answer")
-        losses = [*prepared.losses, *([] if prepared.same else answer.losses)]
-        call.context.usage, call.context.losses = answer.usage, len(losses)
+        losses = [] if prepared.same else answer.losses
         body = self._preparing.written(candidate, prepared, answer, raw, document)
-        headers = self._replies.headers(
-            response, losses, self._snapshot.settings.passthrough_headers
-        )
-        await self._replies.whole(body, headers)
+        await self._answer(response, prepared, body, answer.usage, losses)
         return None
+
+    async def _gathered(
+        self, response: Response, candidate: Candidate, prepared: Prepared, limit: asyncio.Timeout
+    ) -> Failure | None:
+        """A stream read to its end for a client that wants a whole answer."""
+        gathering, clock = self._preparing.gather(candidate, prepared), asyncio.get_running_loop()
+        arriving = chunks(response)
+        async for chunk in arriving:
+            gathering.feed(chunk)
+            if gathering.done:
+                limit.reschedule(None)
+                await drained(arriving)
+                break
+            if gathering.started:
+                limit.reschedule(clock.time() + self._snapshot.settings.idle_timeout)
+        gathering.close()
+        if gathering.error is not None:
+            return self._reported(gathering.error, prepared.cloak)
+        body = self._preparing.encoded(prepared, gathering.answer())
+        await self._answer(response, prepared, body, gathering.usage, gathering.losses)
+        return None
+
+    async def _answer(
+        self,
+        response: Response,
+        prepared: Prepared,
+        body: bytes,
+        usage: dict[str, Any] | None,
+        losses: Sequence[Loss],
+    ) -> None:
+        all_losses = [*prepared.losses, *losses]
+        context = self._call.context
+        context.usage, context.losses = usage, len(all_losses)
+        passed = self._snapshot.settings.passthrough_headers
+        await self._replies.whole(body, self._replies.headers(response, all_losses, passed))
 
     # -- failures
 
@@ -203,10 +241,12 @@ class Attempts:
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
-def _is_stream(response: Response, wire: Format) -> bool:
+def _is_stream(response: Response, asked: bool, wire: Format) -> bool:
+    """Whether an answer is a stream, where one was asked for or not."""
     kind: str = response.headers.get("content-type", "").lower()
+    plain, streamed = kind.startswith("application/json"), kind.startswith(wire.content_type)
     # Some servers stream under no type or a wrong one; only a plain document is none for certain.
-    return kind.startswith(wire.content_type) or not kind.startswith("application/json")
+    return streamed or not plain if asked else streamed and not plain
 
 
 def _note_request_id(context: Context, response: Response, wire: Format) -> None:

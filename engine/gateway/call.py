@@ -46,7 +46,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An upstream request in a wire format: translated, or the client's own bytes when ``same``."""
+    """An upstream request in a wire format: translated, or the client's own bytes when ``same``.
+
+    ``stream``: what the upstream is asked for, whatever the client wants.
+    """
 
     wire: str
     path: str
@@ -55,6 +58,7 @@ class Prepared:
     plan: Any
     losses: Sequence[Any]
     same: bool
+    stream: bool
     cloak: Cloak | None = None
     explain: Callable[[], list[dict[str, Any]]] = field(default=list, repr=False)
 

@@ -12,7 +12,6 @@ from engine.gateway import call as calls
 from engine.gateway.call import Call, Prepared
 from engine.gateway.context import Context
 from engine.gateway.ingress import Match
-from engine.gateway.passthrough import PassThrough
 from engine.gateway.prepare import Preparing
 from engine.gateway.routing import Candidate
 from engine.gateway.settings import HIDDEN
@@ -112,6 +111,7 @@ def _request(preparing: Preparing, candidate: Candidate, prepared: Prepared) -> 
         },
         "body": jsontext.loads(prepared.body),
         "same": prepared.same,
+        "stream": prepared.stream,
     }
 
 
@@ -134,15 +134,19 @@ def _answer(
     prepared: Prepared,
 ) -> Document | None:
     """The client's answer for the recorded one, if there is one."""
-    if "stream" in asked:
-        stream = preparing.stream(candidate, prepared)
-        out = stream.feed(asked["stream"].encode()) + stream.close()
-        losses = [] if isinstance(stream, PassThrough) else stream.losses
+    if "stream" in asked and not call.stream:
+        return _gathered(asked["stream"].encode(), preparing, candidate, prepared)
+    if "stream" in asked or ("answer" in asked and call.stream):
+        streamed = "stream" in asked
+        arrange = preparing.stream if streamed else preparing.replay
+        given = asked["stream"].encode() if streamed else jsontext.dumps(asked["answer"])
+        stream = arrange(candidate, prepared)
+        out = stream.feed(given) + stream.close()
         return {
             "stream": out.decode("utf-8", "replace"),
             "error": stream.error,
             "usage": stream.usage,
-            "losses": [loss.as_dict() for loss in losses],
+            "losses": [loss.as_dict() for loss in stream.losses],
         }
     if "error" in asked:
         error = snapshot.translator.error(
@@ -163,4 +167,23 @@ def _answer(
         "usage": answer.usage,
         "losses": [] if prepared.same else [loss.as_dict() for loss in answer.losses],
         "explain": [] if prepared.same else answer.explain(),
+    }
+
+
+def _gathered(
+    given: bytes, preparing: Preparing, candidate: Candidate, prepared: Prepared
+) -> Document:
+    """The whole answer that a recorded stream becomes."""
+    gathering = preparing.gather(candidate, prepared)
+    gathering.feed(given)
+    gathering.close()
+    body = None
+    if gathering.error is None:
+        body = jsontext.loads(preparing.encoded(prepared, gathering.answer()))
+    return {
+        "body": body,
+        "error": gathering.error,
+        "usage": gathering.usage,
+        "losses": [loss.as_dict() for loss in gathering.losses],
+        "explain": [],
     }

@@ -20,6 +20,7 @@ from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
 from engine.gateway.version import VERSION
 from engine.translation import jsontext
+from engine.translation.bridges import Gathering, Replay
 from engine.translation.streams import Stream
 from engine.translation.translator import Answer
 
@@ -80,6 +81,7 @@ class Preparing:
     def _prepare(self, candidate: Candidate) -> Prepared:
         call, provider = self._call, candidate.credential.provider
         wire = candidate.credential.wire(call.format.name)
+        streams = provider.streams(candidate.model, call.stream)
         if self._choosy:
             self._snapshot.translator.require(
                 call.body,
@@ -104,7 +106,7 @@ class Preparing:
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
             path = path or call.format.upstream_path(candidate.model, call.stream)
-            return Prepared(wire, path, headers, body, None, (), True)
+            return Prepared(wire, path, headers, body, None, (), True, streams)
         options = self._options
         request = self._snapshot.translator.request(
             call.body,
@@ -112,7 +114,7 @@ class Preparing:
             target=wire,
             provider=provider.name,
             model=candidate.model,
-            stream=call.stream,
+            stream=streams,
             headers=dict(call.headers),
             options=options,
             edit=None if cloak is None else cloak.edit,
@@ -124,7 +126,7 @@ class Preparing:
         body = jsontext.dumps(changed)
         if path is None:
             upstream = self._snapshot.translator.formats[wire]
-            path = upstream.upstream_path(candidate.model, call.stream)
+            path = upstream.upstream_path(candidate.model, streams)
         return Prepared(
             wire,
             path,
@@ -133,6 +135,7 @@ class Preparing:
             request.plan,
             request.losses,
             False,
+            streams,
             cloak,
             lambda: [*request.explain(), *rows],
         )
@@ -148,6 +151,8 @@ class Preparing:
         """Whether the client's bytes can go to this upstream as they are."""
         call, provider = self._call, candidate.credential.provider
         if candidate.credential.wire(call.format.name) != call.format.name or CARRIED in call.raw:
+            return False
+        if provider.streams(candidate.model, call.stream) != call.stream:
             return False
         # Quirks say where a server differs; those of the format's own vendor say what the format
         # is, unless an operator says otherwise.
@@ -166,7 +171,7 @@ class Preparing:
         wire = self._snapshot.translator.formats[prepared.wire]
         return {
             "content-type": "application/json",
-            "accept": wire.content_type if call.stream else "application/json",
+            "accept": wire.content_type if prepared.stream else "application/json",
             "accept-encoding": "identity",
             "user-agent": USER_AGENT,
             "x-request-id": call.context.id,
@@ -193,6 +198,31 @@ class Preparing:
             stream.through(prepared.cloak.stage())
         return stream
 
+    def replay(self, candidate: Candidate, prepared: Prepared) -> Replay:
+        """What a whole answer goes through on its way to a client that wants a stream."""
+        stream = self._snapshot.translator.replay(
+            prepared.wire,
+            self._call.format.name,
+            self._snapshot.settings.max_answer,
+            plan=prepared.plan,
+            request=self._call.body,
+            provider=candidate.credential.provider.name,
+        )
+        if prepared.cloak is not None and prepared.cloak.restores:
+            stream.through(prepared.cloak.stage())
+        return stream
+
+    def gather(self, candidate: Candidate, prepared: Prepared) -> Gathering:
+        """What a stream goes through on its way to a client that wants a whole answer."""
+        return self._snapshot.translator.gather(
+            prepared.wire,
+            self._call.format.name,
+            self._snapshot.settings.max_answer,
+            plan=prepared.plan,
+            request=self._call.body,
+            provider=candidate.credential.provider.name,
+        )
+
     def answer(self, candidate: Candidate, prepared: Prepared, document: dict[str, Any]) -> Answer:
         """The upstream's whole answer, read. Raises UpstreamError."""
         return self._snapshot.translator.response(
@@ -214,11 +244,15 @@ class Preparing:
     ) -> bytes:
         """The whole answer as the client gets it; ``raw`` is the upstream's ``document``."""
         if not prepared.same:
-            body = jsontext.dumps(answer.body)
-            return body if prepared.cloak is None else prepared.cloak.restored(body)
+            return self.encoded(prepared, answer.body)
         if document.get("model") == candidate.model != self._call.model:
             return renamed(raw, document, self._call.model)
         return raw
+
+    def encoded(self, prepared: Prepared, body: dict[str, Any]) -> bytes:
+        """The client's answer as bytes, with its own words in place of their masks."""
+        data = jsontext.dumps(body)
+        return data if prepared.cloak is None else prepared.cloak.restored(data)
 
 
 def _features(call: Call, credential: Credential, wire: str) -> dict[str, str]:

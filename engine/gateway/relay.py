@@ -9,12 +9,8 @@ from engine.gateway.array import ArrayStream
 from engine.gateway.exchange import Exchange, Headers
 from engine.gateway.passthrough import PassThrough
 from engine.gateway.replies import Replies
-from engine.gateway.upstream import Response, chunks
+from engine.gateway.upstream import Response, chunks, drained
 from engine.translation.streams import Stream
-
-# After the terminal event the upstream gets this long to end its answer; its connection is then
-# kept for others.
-DRAIN_SECONDS = 1.0
 
 
 class Relay:
@@ -53,9 +49,8 @@ class Relay:
                 await self._begin()
             if stream.done:
                 await self._end(out)
-                limit.reschedule(clock() + DRAIN_SECONDS)
-                async for _ in arriving:
-                    pass
+                limit.reschedule(None)
+                await drained(arriving)
                 return None
             if out:
                 await self._exchange.write(out)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,8 @@ MAX_CONNECTIONS = 1000
 # request.
 KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 256 * 1024
+# After the last event the upstream gets this long to end its answer.
+DRAIN_SECONDS = 1.0
 
 # From the most special to the most general: the first that matches wins.
 _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
@@ -265,3 +267,11 @@ def chunks(response: Response) -> AsyncIterator[bytes]:
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # every async transport gives one
     return aiter(stream)
+
+
+async def drained(arriving: AsyncIterator[bytes]) -> None:
+    """Give the upstream a moment to end its answer; its connection is then kept for others."""
+    with suppress(TimeoutError, TransportError, DecodingError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in arriving:
+                pass

@@ -14,6 +14,7 @@ from engine.language.source import Node
 from engine.translation.framings import FRAMINGS, Kind
 from engine.translation.limits import Limits
 from engine.translation.spelling import Spelling
+from engine.translation.wholes import Natives
 
 # Files with a read and a write half, and what the write half starts from.
 KINDS = {"request": "request", "response": "response", "error": "error", "stream": "event"}
@@ -89,6 +90,9 @@ class Format:
     headers: dict[str, str]
     affinity: dict[str, Any]
     limits: Limits
+    # the key of its last event that holds the whole answer
+    whole_in: str | None = None
+    natives: Natives = field(default_factory=dict)
     read: dict[str, Section] = field(default_factory=dict)
     write: dict[str, Section] = field(default_factory=dict)
     plan_read: Section | None = None
@@ -141,4 +145,9 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         headers=dict(facts.get("headers") or {}),
         affinity=dict(facts.get("affinity") or {}),
         limits=limits,
+        whole_in=facts.get("whole-in"),
+        natives={
+            word: (where.partition(".")[0], where.partition(".")[2])
+            for word, where in (facts.get("natives") or {}).items()
+        },
     )

@@ -86,6 +86,12 @@ FACTS: dict[str, Any] = {
             "unstable": {"type": "list", "schema": TEXT},
         },
     },
+    "whole-in": TEXT,
+    "natives": {
+        "type": "dict",
+        "keysrules": {"type": "string", "allowed": ["start", "part", "other", "stop"]},
+        "valuesrules": {"type": "string", "regex": r"(answer|choice|part)\.\w+"},
+    },
     "models-list": {"type": "dict"},
 }
 MODELS: dict[str, Any] = {

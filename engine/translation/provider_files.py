@@ -25,6 +25,7 @@ from engine.translation.quirks import Quirks
 TEXT = {"type": "string"}
 ANY = {"type": "dict"}
 TEXTS = {"type": "dict", "keysrules": TEXT, "valuesrules": TEXT}
+STREAMING = {"type": "string", "allowed": ["both", "only", "none"]}
 SCHEMA: dict[str, Any] = {
     "name": {"type": "string", "required": True, "meta": "as the file is called"},
     "extends": {
@@ -69,6 +70,12 @@ SCHEMA: dict[str, Any] = {
         "meta": "whose signatures and files it takes; default: the name, so nobody else's",
     },
     "headers": {**TEXTS, "meta": "sent with every call"},
+    "streaming": {
+        **STREAMING,
+        "meta": "`only`: it answers with a stream and nothing else, which is gathered for clients "
+        "that want a whole answer; `none`: it cannot stream, its whole answer is told as a stream; "
+        "default: `both`",
+    },
     "quirks": {**ANY, "meta": "what it does otherwise, see below"},
     "limits": {**ANY, "meta": "what its models take, over the format's models.yaml, see below"},
     "models": {
@@ -79,6 +86,7 @@ SCHEMA: dict[str, Any] = {
                 "match": {"type": "string", "required": True, "meta": "a glob, in small letters"},
                 "quirks": {**ANY, "meta": "over those of the file"},
                 "limits": {**ANY, "meta": "over those of the file"},
+                "streaming": {**STREAMING, "meta": "over that of the file"},
             },
         },
         "meta": "what holds for some models; of all rows that match, the first that says a key",
@@ -348,9 +356,15 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         quirks=dict(data.get("quirks") or {}),
         limits=dict(data.get("limits") or {}),
         models=tuple(
-            ModelRow(row["match"].lower(), row.get("quirks") or {}, row.get("limits") or {})
+            ModelRow(
+                row["match"].lower(),
+                row.get("quirks") or {},
+                row.get("limits") or {},
+                row.get("streaming"),
+            )
             for row in data.get("models") or ()
         ),
+        streaming=data.get("streaming", "both"),
         demo=bool(data.get("demo")),
         document=data,
         sources=sources,

@@ -30,6 +30,7 @@ def facts(provider: Provider, model: str | None = None) -> Iterator[tuple[str, A
     places = provider.sources
     quirks = {key: (value, places[f"quirks.{key}"]) for key, value in provider.quirks.items()}
     limits = {key: (value, places[f"limits.{key}"]) for key, value in provider.limits.items()}
+    streaming: tuple[Any, str] | None = None
     if model is not None:
         rows = [
             (row, places[f"models[{i}]"])
@@ -39,7 +40,12 @@ def facts(provider: Provider, model: str | None = None) -> Iterator[tuple[str, A
         for row, place in reversed(rows):
             quirks |= {key: (value, place) for key, value in row.quirks.items()}
             limits |= {key: (value, place) for key, value in row.limits.items()}
+            streaming = streaming if row.streaming is None else (row.streaming, place)
+    if streaming is not None:
+        yield "streaming", *streaming
     for key, value in provider.document.items():
+        if key == "streaming" and streaming is not None:
+            continue
         if key not in (*MERGED, "models", "extends"):
             yield key, value, places[key]
         elif key in MERGED and key not in ("quirks", "limits"):

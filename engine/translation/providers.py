@@ -17,6 +17,7 @@ class ModelRow:
     match: str
     quirks: dict[str, Any]
     limits: dict[str, Any]
+    streaming: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Provider:
     quirks: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     models: tuple[ModelRow, ...] = ()
+    streaming: str = "both"
     demo: bool = False
     document: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -68,6 +70,11 @@ class Provider:
         for row in reversed(self.rows(model)):
             facts.update(row.quirks)
         return facts
+
+    def streams(self, model: str | None, wanted: bool) -> bool:
+        """Whether a call for this model is streamed, when the client wants that or not."""
+        said = (row.streaming for row in self.rows(model) if row.streaming is not None)
+        return {"only": True, "none": False}.get(next(said, self.streaming), wanted)
 
     def limits_for(self, model: str | None) -> dict[str, Any]:
         """What lies over the format's limits of this model."""

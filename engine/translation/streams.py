@@ -109,6 +109,7 @@ class Stream:
     def __init__(self, upstream: Format, client: Format, plan: Plan, explain: bool = False) -> None:
         assert upstream.events_in is not None
         self._upstream = upstream
+        self._client = client
         self._half = upstream.events_in
         self._state = self._half.start()
         self._losses = self._half.losses()
@@ -118,13 +119,17 @@ class Stream:
         self._reader = upstream.framing.kind.reader(MAX_FRAME)
         self._name = upstream.framing.event_name
         self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
-        self._encoder = Encoder(client, plan)
+        self._encoder = self._encoding(client, plan)
+        self._write = self._encoder.write
         self._terminator = upstream.framing.terminator
         self._explanations: list[dict[str, Any]] | None = [] if explain else None
         self.started = False
         self.done = False
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] | None = None
+
+    def _encoding(self, client: Format, plan: Plan) -> Encoder:
+        return Encoder(client, plan)
 
     def through(self, stage: Stage) -> None:
         """Let each event go through another stage before it is written."""
@@ -254,7 +259,7 @@ class Stream:
                 self._noted(event)
             try:
                 for each in self._order.push(event):
-                    out.append(self._encoder.write(each))
+                    out.append(self._write(each))
             except UpstreamError as error:
                 out.append(self.fail(error.kind, error.message))
                 break

@@ -21,6 +21,7 @@ from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import Node, plain, suggest, tree
 from engine.resources import shipped
+from engine.translation.bridges import Gathering, Replay
 from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.folders import load as load_formats
@@ -379,6 +380,47 @@ class Translator:
         upstream, client = self._format(source), self._format(target)
         plan = plan or self._plan_of(client, upstream, request, provider)
         return Stream(upstream, client, plan, explain)
+
+    def gather(
+        self,
+        source: str,
+        target: str,
+        max_bytes: int,
+        plan: Plan | None = None,
+        request: Body | None = None,
+        provider: str | None = None,
+    ) -> Gathering:
+        """The upstream's stream as a whole answer: ``feed``, ``close``, then ``answer()``."""
+        upstream, client = self._format(source), self._format(target)
+        made = plan or self._plan_of(client, upstream, request, provider)
+
+        def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
+            ctx = made.ctx(client, client.vendor)
+            half = _Half(client.write["response"], canonical, made.body, made.data, ctx)
+            return half.run()[0], lambda: told(half.trace(), None, "response")
+
+        return Gathering(upstream, client, made, max_bytes, write)
+
+    def replay(
+        self,
+        source: str,
+        target: str,
+        max_bytes: int,
+        plan: Plan | None = None,
+        request: Body | None = None,
+        provider: str | None = None,
+    ) -> Replay:
+        """The upstream's whole answer as a stream: all of it comes with ``close``."""
+        upstream, client = self._format(source), self._format(target)
+        made = plan or self._plan_of(client, upstream, request, provider)
+        who = made.provider
+
+        def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
+            ctx = made.ctx(upstream, who.vendor if who else upstream.vendor)
+            half = _Half(upstream.read["response"], body, made.body, made.data, ctx)
+            return half.run()[0], lambda: told(half.trace(), None, "response")
+
+        return Replay(upstream, client, made, max_bytes, read)
 
     # ---------------------------------------------------------------- errors
 

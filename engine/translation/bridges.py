@@ -1,0 +1,144 @@
+"""A stream where the client wants a whole answer, and a whole answer where it wants a stream.
+
+Both are streams towards the upstream's bytes; what differs is what becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import UpstreamError
+from engine.language.runtime import Refusal
+from engine.translation.formats import Format
+from engine.translation.jsontext import JsonError, loads
+from engine.translation.losses import Loss
+from engine.translation.ordering import Passthrough
+from engine.translation.plan import Plan
+from engine.translation.streams import UNUSABLE, Encoder, Event, Stream
+from engine.translation.wholes import Fold, left_behind, unfold
+
+Body = dict[str, Any]
+# One half applied to a whole answer: what it gives, and its losses when they are asked for. It may
+# raise Refusal.
+Half = Callable[[Body], tuple[Body, Callable[[], list[Loss]]]]
+
+
+class _Last(Encoder):
+    """Keeps the last event written, and no bytes."""
+
+    last: Event | None = None
+
+    def _frame(self, event: Event) -> bytes:
+        self.last = event
+        return b""
+
+
+class Gathering(Stream):
+    """One stream gathered to a whole answer; ``feed`` and ``close`` return nothing.
+
+    Where the last event of the client's format holds the whole answer, that event is written and
+    its answer taken; else the events are folded and ``write`` makes the answer of that. At most
+    ``max_bytes`` of the upstream are taken. ``error`` tells what went wrong.
+    """
+
+    def __init__(
+        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, write: Half
+    ) -> None:
+        super().__init__(upstream, client, plan)
+        self._whole = write
+        self._writing: Callable[[], list[Loss]] = list
+        self._left = self._max_bytes = max_bytes
+        self._fold: Fold | None = None
+        if client.whole_in is None:
+            self._fold = Fold(upstream.name, upstream.natives)
+            # parts are told apart by their numbers, whatever their order
+            self._order = Passthrough()
+            self._write = self._folded
+
+    def _encoding(self, client: Format, plan: Plan) -> Encoder:
+        return _Last(client, plan) if client.whole_in else Encoder(client, plan)
+
+    def _folded(self, event: Event) -> bytes:
+        assert self._fold is not None
+        self._fold.push(event)
+        return b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        if self._left < 0 and not self.done:
+            return self.fail("upstream", f"its answer is longer than {self._max_bytes} bytes")
+        return super().feed(chunk)
+
+    def answer(self) -> Body:
+        """The client's answer, after a ``close`` without error. Raises UpstreamError."""
+        if self._fold is not None:
+            try:
+                body, self._writing = self._whole(self._fold.answer())
+            except Refusal as refusal:
+                raise UpstreamError(f"{UNUSABLE}: {refusal.reason}") from None
+            return body
+        last = self._encoder.last if isinstance(self._encoder, _Last) else None
+        whole = None if last is None else last.get(self._client.whole_in or "")
+        if not isinstance(whole, dict):
+            raise UpstreamError("the upstream's stream holds no answer")
+        return whole
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was lost; of the answer as a whole by the path in its canonical form."""
+        return [*super().losses, *self._writing()]
+
+
+class Replay(Stream):
+    """A whole answer written as a stream; everything comes with ``close``.
+
+    ``read`` makes the canonical answer. At most ``max_bytes`` of the upstream are taken.
+    """
+
+    def __init__(
+        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, read: Half
+    ) -> None:
+        super().__init__(upstream, client, plan)
+        self._read = read
+        self._parts: list[bytes] = []
+        self._left = self._max_bytes = max_bytes
+        self._reading: Callable[[], list[Loss]] = list
+        self._behind: list[Loss] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self.done:
+            return b""
+        self._left -= len(chunk)
+        if self._left < 0:
+            self._parts.clear()
+            return self.fail("upstream", f"its answer is longer than {self._max_bytes} bytes")
+        self._parts.append(chunk)
+        return b""
+
+    def close(self) -> bytes:
+        if self.done:
+            return b""
+        raw = b"".join(self._parts)
+        self._parts.clear()
+        try:
+            document = loads(raw)
+        except JsonError:
+            document = None
+        if not isinstance(document, dict):
+            return self.fail("upstream", "the upstream's answer is no JSON object")
+        try:
+            answer, self._reading = self._read(document)
+        except Refusal as refusal:
+            return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
+        if not answer.get("error") and not answer.get("choices"):
+            return self.fail("upstream", "the upstream's answer holds nothing")
+        self._behind = [
+            Loss(path, reason, "", "dropped", "response") for path, reason in left_behind(answer)
+        ]
+        return self._events(list(unfold(answer, self._client.name, self._client.natives)))
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was lost; what has no events by its path in the canonical answer."""
+        return [*self._reading(), *self._behind, *super().losses]
