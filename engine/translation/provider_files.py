@@ -255,7 +255,7 @@ def _all(files: Mapping[str, _File], problems: Iterable[str]) -> dict[str, Provi
 def _kept(provider: Provider) -> dict[str, Any]:
     """A provider as plain data."""
     data = {each.name: getattr(provider, each.name) for each in fields(Provider) if each.init}
-    rows = tuple((row.match, row.quirks, row.limits) for row in provider.models)
+    rows = tuple((row.match, row.quirks, row.limits, row.streaming) for row in provider.models)
     return {**data, "models": rows}
 
 

@@ -60,7 +60,12 @@ def ask(
         async with upstream(*scripts) as wire:
             rows = [credential(provider, wire.url, name) for name in "ab"]
             quick = {"max-backoff-secs": 0}
-            given = {"credentials": rows, "retry": quick, "providers": PROVIDERS, **(settings or {})}
+            given = {
+                "credentials": rows,
+                "retry": quick,
+                "providers": PROVIDERS,
+                **(settings or {}),
+            }
             async with serving(given) as gw:
                 answer = await gw.http.post(path, json={**ASKED[path], **more})
                 return answer, wire, gw
@@ -147,9 +152,7 @@ def test_what_goes_wrong_in_the_middle_has_a_status_and_may_be_tried_elsewhere(
 
 def test_a_long_stream_is_not_held_beyond_the_limit() -> None:
     long = [chunk({"content": "x" * 1000}) for _ in range(300)]
-    answer, _, _ = ask(
-        by, "chat-only", [streams(*long, hang=True)], settings={"max-answer-mb": 0.1}
-    )
+    answer, _, _ = ask("chat-only", [streams(*long, hang=True)], settings={"max-answer-mb": 0.1})
     assert answer.status_code == 502
     assert "longer than 104857 bytes" in answer.json()["error"]["message"]
 
@@ -279,9 +282,7 @@ def test_a_stream_in_place_of_a_document_is_gathered() -> None:
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
-def test_a_dry_run_shows_what_is_asked_for_and_what_becomes_of_it(
-    streamed: bool
-) -> None:
+def test_a_dry_run_shows_what_is_asked_for_and_what_becomes_of_it(streamed: bool) -> None:
     provider = "claude-none" if streamed else "claude-only"
     recorded: dict[str, Any] = (
         {"answer": WHOLE["claude"]} if streamed else {"stream": b"".join(STREAM["claude"]).decode()}
