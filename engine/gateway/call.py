@@ -48,7 +48,8 @@ class Call:
 class Prepared:
     """An upstream request in a wire format: translated, or the client's own bytes when ``same``.
 
-    ``stream``: what the upstream is asked for, whatever the client wants.
+    ``stream``: what the upstream is asked for, whatever the client wants. ``usage_asked``: the
+    counts were asked for on the client's behalf, who is not to see them.
     """
 
     wire: str
@@ -61,6 +62,7 @@ class Prepared:
     stream: bool
     cloak: Cloak | None = None
     explain: Callable[[], list[dict[str, Any]]] = field(default=list, repr=False)
+    usage_asked: bool = False
 
 
 def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context) -> Call:

@@ -7,8 +7,9 @@ from typing import Any
 
 from engine.errors import UpstreamError
 from engine.translation import jsontext
-from engine.translation.formats import Framing
+from engine.translation.formats import Framing, UsageOnRequest
 from engine.translation.framing import MAX_FRAME
+from engine.translation.jsontext import JsonError
 from engine.translation.streams import Stream
 
 
@@ -31,18 +32,47 @@ def renamed(raw: bytes, document: dict[str, Any], name: str) -> bytes:
     return jsontext.dumps({**document, "model": name})
 
 
+def asking(raw: bytes, asks: UsageOnRequest) -> bytes:
+    """The document's bytes with the field that asks for the counts, and nothing else changed.
+
+    Where there is something beside the field already the document is written anew.
+    """
+    document = jsontext.loads(raw)
+    first, *rest = asks.field
+    end = raw.rstrip()
+    wanted = _within(document.get(first), rest)
+    if document.get(first) is None and first not in document and end.endswith(b"}"):
+        return b"%b,%b:%b}" % (end[:-1], jsontext.dumps(first), jsontext.dumps(wanted))
+    return jsontext.dumps({**document, first: wanted})
+
+
+def _within(value: Any, keys: list[str]) -> Any:
+    """The value with true at the end of the keys."""
+    if not keys:
+        return True
+    there = value if isinstance(value, dict) else {}
+    return {**there, keys[0]: _within(there.get(keys[0]), keys[1:])}
+
+
 class PassThrough:
     """A stream handed on frame by frame while an observer reads along.
 
     Has the interface of the translator's Stream. ``names``: the upstream's name of the model and
-    the client's. Only whole frames are passed on, so that an error can follow a broken one.
+    the client's. ``hidden``: the event with the counts was not the client's wish and is left out.
+    Only whole frames are passed on, so that an error can follow a broken one.
     """
 
     def __init__(
-        self, observer: Stream, framing: Framing, names: tuple[str, str] | None = None
+        self,
+        observer: Stream,
+        framing: Framing,
+        names: tuple[str, str] | None = None,
+        hidden: UsageOnRequest | None = None,
     ) -> None:
         self._observer = observer
         self._framing = framing
+        self._hidden = hidden
+        self._ended = framing.terminator is None
         self._tail = bytearray()
         self._rename: tuple[re.Pattern[bytes], bytes] | None = None
         if names is not None and names[0] != names[1]:
@@ -86,7 +116,19 @@ class PassThrough:
         del tail[:end]
         if len(tail) > MAX_FRAME:
             raise UpstreamError("an event of the stream is too long")
-        return self._edited(whole)
+        return self._edited(whole) + self._end(whole)
+
+    def _end(self, whole: bytes) -> bytes:
+        """The event that tells clients the end, once all is said, unless it is in these frames."""
+        terminator = self._framing.terminator
+        if self._ended or terminator is None or not self._observer.done:
+            return b""
+        self._ended = True
+        if whole.rstrip().endswith(terminator):
+            return b""
+        writer = self._framing.kind.writer
+        assert writer is not None  # clients speak it
+        return writer(self._framing.separator).frame(terminator, None)
 
     def close(self) -> bytes:
         """What follows when the upstream ended: its last frame, or the terminal error."""
@@ -94,20 +136,38 @@ class PassThrough:
         rest = self._observer.close()
         if self._observer.error is not None and not over:
             return rest
-        last = self._edited(bytes(self._tail))
-        if over or self._framing.terminator is None:
-            return last
-        # Complete, but without the event that tells clients so.
-        kind = self._framing.kind
-        assert kind.writer is not None  # clients speak it
-        end = kind.writer(self._framing.separator).frame(self._framing.terminator, None)
-        return last + (kind.ends[0] if last else b"") + end
+        if over:
+            return b""
+        last = bytes(self._tail)
+        whole = last + self._framing.kind.ends[0] if last else b""
+        end = self._end(last)
+        # As it came, unless something follows.
+        return self._edited(whole if end else last) + end
 
     def fail(self, kind: str, message: str, status: int | None = None) -> bytes:
         """The terminal error in the client's dialect."""
         return self._observer.fail(kind, message, status)
 
+    def _shown(self, data: bytes) -> bytes:
+        """The frames without the one that was asked for on the client's behalf."""
+        hidden, kind = self._hidden, self._framing.kind
+        if hidden is None or self._observer.usage is None:
+            return data
+        marks = b"|".join(re.escape(mark) for mark in sorted(kind.ends, key=len, reverse=True))
+        frames = re.findall(rb"(?s).+?(?:" + marks + rb"|\Z)", data)
+        return b"".join(frame for frame in frames if not self._is_hidden(frame, hidden))
+
+    def _is_hidden(self, frame: bytes, hidden: UsageOnRequest) -> bool:
+        reader = self._framing.kind.reader(MAX_FRAME)
+        for each in (*reader.feed(frame), *reader.close()):
+            try:
+                return hidden.is_answer(jsontext.loads(each.data))
+            except JsonError:
+                return False
+        return False
+
     def _edited(self, data: bytes) -> bytes:
+        data = self._shown(data)
         if self._rename is None or not data:
             return data
         pattern, new = self._rename

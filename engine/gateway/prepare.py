@@ -14,13 +14,14 @@ from engine.gateway import payload
 from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
 from engine.gateway.credentials import Credential
-from engine.gateway.passthrough import PassThrough, renamed
+from engine.gateway.passthrough import PassThrough, asking, renamed
 from engine.gateway.patterns import matches
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
 from engine.gateway.version import VERSION
 from engine.translation import jsontext
 from engine.translation.bridges import Gathering, Replay
+from engine.translation.formats import UsageOnRequest
 from engine.translation.streams import Stream
 from engine.translation.translator import Answer
 
@@ -89,7 +90,7 @@ class Preparing:
                 target=wire,
                 provider=provider.name,
                 model=candidate.model,
-                stream=call.stream,
+                stream=streams,
                 headers=dict(call.headers),
             )
         # A path of its own is one of the provider's usual format.
@@ -106,7 +107,24 @@ class Preparing:
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
             path = path or call.format.upstream_path(candidate.model, call.stream)
-            return Prepared(wire, path, headers, body, None, (), True, streams)
+            asks = self._asks_usage(candidate)
+            rows: list[dict[str, Any]] = []
+            if asks is not None:
+                body = asking(body, asks)
+                out = ".".join(asks.field)
+                rows.append({"out": out, "in": [], "rule": "usage-on-request", "how": "supply"})
+            return Prepared(
+                wire,
+                path,
+                headers,
+                body,
+                None,
+                (),
+                True,
+                streams,
+                explain=lambda: rows,
+                usage_asked=asks is not None,
+            )
         options = self._options
         request = self._snapshot.translator.request(
             call.body,
@@ -139,6 +157,14 @@ class Preparing:
             cloak,
             lambda: [*request.explain(), *rows],
         )
+
+    def _asks_usage(self, candidate: Candidate) -> UsageOnRequest | None:
+        """How to ask for the counts of a stream that passes through, when the client does not."""
+        call, asks = self._call, self._call.format.usage_on_request
+        if asks is None or not call.stream or asks.asked(call.body):
+            return None
+        facts = candidate.credential.provider.facts_for(candidate.model)
+        return asks if facts.get(asks.quirk) else None
 
     def _cloak(self, credential: Credential) -> Cloak | None:
         call, provider = self._call, credential.provider
@@ -193,7 +219,9 @@ class Preparing:
             provider=candidate.credential.provider.name,
         )
         if prepared.same:
-            return PassThrough(stream, call.format.framing, (candidate.model, call.model))
+            hidden = call.format.usage_on_request if prepared.usage_asked else None
+            names = (candidate.model, call.model)
+            return PassThrough(stream, call.format.framing, names, hidden)
         if prepared.cloak is not None and prepared.cloak.restores:
             stream.through(prepared.cloak.stage())
         return stream

@@ -67,6 +67,31 @@ class Framing:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class UsageOnRequest:
+    """How a stream is asked to tell its counts. ``field``: what asks for it, as keys; ``quirk``: of
+    providers that understand it. The event that was asked for has ``told_in``, and nothing in the
+    list ``beside``."""
+
+    field: tuple[str, ...]
+    quirk: str
+    told_in: str
+    beside: str
+
+    def asked(self, body: dict[str, Any]) -> bool:
+        """Whether a request asks for it."""
+        value: Any = body
+        for key in self.field:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value is True
+
+    def is_answer(self, event: Any) -> bool:
+        """Whether an event says what was asked for and nothing else."""
+        return (
+            isinstance(event, dict) and bool(event.get(self.told_in)) and not event.get(self.beside)
+        )
+
+
 @dataclass(slots=True)
 class Format:
     """One wire format, compiled."""
@@ -90,6 +115,7 @@ class Format:
     headers: dict[str, str]
     affinity: dict[str, Any]
     limits: Limits
+    usage_on_request: UsageOnRequest | None = None
     # the key of its last event that holds the whole answer
     whole_in: str | None = None
     natives: Natives = field(default_factory=dict)
@@ -145,9 +171,17 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         headers=dict(facts.get("headers") or {}),
         affinity=dict(facts.get("affinity") or {}),
         limits=limits,
+        usage_on_request=_usage_on_request(facts.get("usage-on-request")),
         whole_in=facts.get("whole-in"),
         natives={
             word: (where.partition(".")[0], where.partition(".")[2])
             for word, where in (facts.get("natives") or {}).items()
         },
     )
+
+
+def _usage_on_request(facts: dict[str, str] | None) -> UsageOnRequest | None:
+    if facts is None:
+        return None
+    field = tuple(facts["field"].split("."))
+    return UsageOnRequest(field, facts["quirk"], facts["told-in"], facts["beside"])

@@ -86,6 +86,15 @@ FACTS: dict[str, Any] = {
             "unstable": {"type": "list", "schema": TEXT},
         },
     },
+    "usage-on-request": {
+        "type": "dict",
+        "schema": {
+            "field": {"type": "string", "required": True},
+            "quirk": {"type": "string", "required": True},
+            "told-in": {"type": "string", "required": True},
+            "beside": {"type": "string", "required": True},
+        },
+    },
     "whole-in": TEXT,
     "natives": {
         "type": "dict",
