@@ -136,6 +136,7 @@ class Preparing:
             headers=dict(call.headers),
             options=options,
             edit=None if cloak is None else cloak.edit,
+            client_model=call.model,
         )
         if request.losses and options.get("on-loss") == "reject":
             lost = request.losses[0]

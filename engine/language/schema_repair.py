@@ -16,6 +16,11 @@ SINGLES = frozenset({
     "then", "else", "unevaluatedItems", "unevaluatedProperties", "contentSchema",
 })  # fmt: skip
 
+# Numbers of things; where JSON has no numbers of 64 bits they are written as texts.
+COUNTS = frozenset({
+    "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties",
+})  # fmt: skip
+
 # Keywords whose value may well be null.
 _DATA = frozenset({"default", "const", "example", "examples"})
 
@@ -26,7 +31,7 @@ def repair(schema: Any) -> Any:
     A bare map of properties is wrapped in an object, ``required: true`` is lifted from a property
     to its object, a type name alone becomes a schema, a list under ``items`` becomes
     ``prefixItems``, and values that a keyword cannot have are left out. Type names in capitals
-    are written small.
+    are written small, counts given as texts become numbers.
     """
     if isinstance(schema, str):
         return {"type": schema} if schema in TYPES else {}
@@ -35,6 +40,9 @@ def repair(schema: Any) -> Any:
     named = schema.get("type")
     if isinstance(named, str) and named not in TYPES and named.lower() in TYPES:
         schema = {**schema, "type": named.lower()}
+    spelt = [key for key in COUNTS & schema.keys() if _is_count(schema[key])]
+    if spelt:
+        schema = {key: int(each) if key in spelt else each for key, each in schema.items()}
     if _bare_properties(schema):
         schema = {"type": "object", "properties": schema}
     bad = [key for key, value in schema.items() if not _possible(key, value)]
@@ -48,6 +56,10 @@ def repair(schema: Any) -> Any:
     if lifted:
         out["required"] = [*out.get("required", ()), *lifted]
     return out
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
 
 
 def _bare_properties(schema: Schema) -> bool:

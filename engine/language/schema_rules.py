@@ -26,7 +26,7 @@ _CHOICES = {
     "enum_type": ("keep", "drop", "supply"),
     "any": ("keep", "empty"),
 }
-_REFUSALS = ("any", "bare-array", "recursion", "root-alternatives")
+_REFUSALS = ("any", "bare-array", "recursion", "root-alternatives", "root-type")
 _FLAGS = ("root_object", "closed_objects", "alternatives_alone")
 _SUPPLIES = ("array_items", "object_properties")
 

@@ -75,6 +75,8 @@ class Walk:
         self._refs = Refs(schema)
         if self.rules.root_object:
             schema = self._root(schema)
+            if types_of(schema) != ["object"]:
+                self._refuse("root-type")
         schema = self._merge_definitions(schema)
         return self._node(schema, 0, (), "#")
 

@@ -185,10 +185,13 @@ class Translator:
         headers: dict[str, str] | None = None,
         options: dict[str, Any] | None = None,
         edit: Callable[[Body], Body] | None = None,
+        client_model: str | None = None,
     ) -> Translated:
         """The client's request as one for the upstream. Raises Rejected.
 
-        ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it;
+        ``provider`` defaults to the target format's own; ``model`` is the upstream's name for it,
+        ``client_model`` the client's where its body does not hold it (a format with the model in
+        the path);
         ``headers`` are the client's, for what they say about the body (an API version); ``edit``
         makes another canonical request of the one that was read.
         """
@@ -196,7 +199,9 @@ class Translator:
         who, upstream = self._target(target, provider)
         if not isinstance(body, dict):
             raise Rejected("the body must be a JSON object")
-        plan, reading = self._planned(client, upstream, who, body, model, stream, options, headers)
+        plan, reading = self._planned(
+            client, upstream, who, body, model, stream, options, headers, client_model
+        )
         canonical, lost = self._run(reading, None)
         if edit is not None:
             canonical = edit(canonical)
@@ -247,10 +252,11 @@ class Translator:
         stream: bool | None,
         options: dict[str, Any] | None,
         headers: dict[str, str] | None,
+        client_model: str | None = None,
     ) -> tuple[Plan, _Half]:
         said_body, body = body, client.spelling.read(body)
         asked = body.get("model")
-        client_model = asked if isinstance(asked, str) else None
+        client_model = asked if isinstance(asked, str) else client_model
         version = (who.api_version if who else None) or upstream.api_versions.default
         plan = Plan(
             source=client.name,

@@ -763,7 +763,7 @@ def test_the_cache_of_results_does_not_confuse_what_differs_by_order_or_type(pro
             "p.yaml:2:24: closed-objects is true or false\n"
             "    a: { closed-objects: 1, refuse: [some] }\n                         ^\n"
             "p.yaml:2:35: some is not known here; "
-            "known: any, bare-array, recursion, root-alternatives\n"
+            "known: any, bare-array, recursion, root-alternatives, root-type\n"
             "    a: { closed-objects: 1, refuse: [some] }\n                                    ^",
         ),
         (

@@ -7,6 +7,7 @@ A case is `tests/cases/<kind>/<format>/<name>.json`, for a stream with the event
     body      what the format's client or upstream says (a stream: the file beside it)
     headers   of the client, or of the upstream's error
     options   of the route
+    stream    the client asks for a stream where its body does not say so
     provider  who is asked, by the format it speaks; default: the format's own
     model     its name there, by that format; default: MODELS, or the client's in its own format
     clients   of an answer: keys over the request that the client sent, by its format
@@ -56,7 +57,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "Hello"}],
     },
     "openai-responses": {"model": "assistant", "input": "Hello"},
-    "gemini": {"model": "assistant", "contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
 }
 """What a client of the format asked, when the case of an answer does not say."""
 
@@ -75,6 +76,7 @@ class OwnCase:
     body: Any
     headers: dict[str, str]
     options: dict[str, Any]
+    stream: bool | None
     provider: dict[str, str]
     model: dict[str, str]
     clients: dict[str, dict[str, Any]]
@@ -138,6 +140,7 @@ def _of(kind: str) -> Iterator[OwnCase]:
             body=events.read_bytes() if kind == "stream" else data.pop("body"),
             headers=data.pop("headers", {}),
             options=data.pop("options", {}),
+            stream=data.pop("stream", None),
             provider=data.pop("provider", {}),
             model=data.pop("model", {}),
             clients=data.pop("clients", {}),
@@ -162,6 +165,7 @@ def plan(case: OwnCase, target: str, by: Translator) -> Plan:
         provider=case.provider.get(case.format),
         model=case.model.get(case.format, MODELS.get(case.format, ANY_MODEL)),
         options=case.options,
+        client_model="assistant",
     ).plan
 
 
@@ -171,18 +175,26 @@ def stream(case: OwnCase, target: str, by: Translator) -> Stream:
 
 
 def stream_text(output: bytes, losses: list[Loss]) -> str:
-    """A stream's snapshot: what the client gets, then what was lost, as comments."""
-    return output.decode() + "".join(f": lost {line}\n" for line in _lines(losses))
+    """A stream's snapshot: what the client gets, then what was lost, as comments.
+
+    A carriage return is shown: left as it is, no diff would.
+    """
+    return output.decode().replace("\r", "␍") + "".join(
+        f": lost {line}\n" for line in _lines(losses)
+    )
 
 
 def _request(case: OwnCase, target: str, by: Translator) -> Translated:
-    own = None if case.format == target else MODELS.get(target, ANY_MODEL)
+    # Where the path holds the model, bodies have none to fall back on.
+    named = case.format == target and "model" in case.body
+    own = None if named else MODELS.get(target, ANY_MODEL)
     return by.request(
         case.body,
         source=case.format,
         target=target,
         provider=case.provider.get(target),
         model=case.model.get(target, own),
+        stream=case.stream,
         headers=case.headers,
         options=case.options,
     )
