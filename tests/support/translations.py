@@ -30,16 +30,18 @@ from engine.translation.losses import Loss
 from engine.translation.plan import Plan
 from engine.translation.streams import Stream
 from engine.translation.translator import Translated, Translator
+from tests.support.eventstream import encoded
 
 CASES = Path(__file__).parents[1] / "cases"
 PROVIDERS = CASES / "providers"
 KINDS = ("request", "response", "stream", "error")
 NOW = 1_795_305_600
 
-SUFFIXES = {"sse": ".sse", "ndjson": ".ndjson"}
+SUFFIXES = {"sse": ".sse", "ndjson": ".ndjson", "aws-event-stream": ".events"}
 
 ANY_MODEL = "acme-large-1"
 MODELS = {
+    "bedrock-converse": "us.anthropic.claude-sonnet-4-6-v1:0",
     "claude": "claude-sonnet-5-5",
     "gemini": "gemini-3.8-flash",
 }
@@ -137,7 +139,7 @@ def _of(kind: str) -> Iterator[OwnCase]:
             format=path.parent.name,
             name=path.stem,
             covers=tuple(data.pop("covers")),
-            body=events.read_bytes() if kind == "stream" else data.pop("body"),
+            body=_bytes(events) if kind == "stream" else data.pop("body"),
             headers=data.pop("headers", {}),
             options=data.pop("options", {}),
             stream=data.pop("stream", None),
@@ -147,6 +149,13 @@ def _of(kind: str) -> Iterator[OwnCase]:
             status=data.pop("status", 500),
         )
         assert not data, f"{path}: unknown keys {list(data)}"
+
+
+def _bytes(events: Path) -> bytes:
+    """A stream as it lies on the wire; of binary ones the files hold a readable form."""
+    if events.suffix == ".events":
+        return encoded(events.read_text(encoding="utf-8").splitlines())
+    return events.read_bytes()
 
 
 def rendered(case: OwnCase, target: str, by: Translator) -> str:
