@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -221,7 +222,8 @@ def create_app(
     server listens. Raises ConfigError and MappingError: what does not hold is never served.
     """
     transports = Transports(transport)
-    gateway = Gateway(build(settings, transports, translator), state or LocalState())
+    state = state or LocalState(bounds=settings.bounds)
+    gateway = Gateway(build(settings, transports, translator), state)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": VERSION})
@@ -246,6 +248,7 @@ def create_app(
                 source, host or settings.host, gateway.snapshot, gateway.swap
             )
             watching = asyncio.create_task(gateway.reloader.run())
+        log.info("serving", extra={"fields": {"process": os.getpid()}})
         try:
             yield
         finally:
@@ -253,6 +256,7 @@ def create_app(
                 watching.cancel()
                 await asyncio.wait([watching])
             await transports.aclose()
+            gateway.state.close()
 
     app = Starlette(
         routes=[

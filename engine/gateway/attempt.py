@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from engine.errors import Rejected, UpstreamError
@@ -14,6 +15,8 @@ from engine.gateway.context import Context
 from engine.gateway.credentials import redact
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import Failure
+from engine.gateway.memory import Memory
+from engine.gateway.passthrough import PassThrough
 from engine.gateway.prepare import Preparing
 from engine.gateway.relay import Relay
 from engine.gateway.replies import Replies
@@ -44,29 +47,40 @@ class Attempts:
     """The upstream calls of one client call."""
 
     def __init__(
-        self, call: Call, snapshot: Snapshot, exchange: Exchange, replies: Replies
+        self,
+        call: Call,
+        snapshot: Snapshot,
+        exchange: Exchange,
+        replies: Replies,
+        memory: Memory,
     ) -> None:
         self._call = call
         self._snapshot = snapshot
         self._exchange = exchange
         self._replies = replies
+        self._memory = memory
         self._preparing = Preparing(call, snapshot)
 
-    def prepare(self, candidate: Candidate) -> Prepared:
-        """The upstream request. Raises Rejected."""
-        return self._preparing.prepare(candidate)
+    async def prepare(self, candidate: Candidate) -> Prepared:
+        """The upstream request, with what the client lost of it. Raises Rejected."""
+        wanted = self._preparing.wanted(candidate)
+        found = await self._memory.recall(wanted) if wanted else {}
+        return self._preparing.prepare(candidate, found)
 
-    def fitting(
+    async def fitting(
         self, candidates: Sequence[Candidate]
     ) -> tuple[Sequence[Candidate], list[Rejected]]:
         """Those that can take the request, and why the others cannot."""
+        for candidate in candidates if self._preparing.choosy else ():
+            with suppress(Rejected):  # told below
+                await self.prepare(candidate)
         return self._preparing.fitting(candidates)
 
     # -- calling
 
     async def make(self, candidate: Candidate) -> Failure | None:
         """Call the upstream and relay its answer: None when the client has it, else why not."""
-        prepared = self.prepare(candidate)
+        prepared = await self.prepare(candidate)
         call, credential = self._call, candidate.credential
         context, settings = call.context, self._snapshot.settings
         context.attempts += 1
@@ -123,7 +137,12 @@ class Attempts:
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
         shown = ArrayStream(stream) if self._call.as_array else stream
-        return Relay(self._exchange, self._replies, response, shown, headers)
+
+        async def settle() -> None:
+            if not isinstance(stream, PassThrough):
+                await self._memory.keep(stream.keep)
+
+        return Relay(self._exchange, self._replies, response, shown, headers, settle)
 
     async def _whole(
         self, response: Response, candidate: Candidate, prepared: Prepared
@@ -140,6 +159,8 @@ class Attempts:
             return self._reported(answer.error, prepared.cloak)
         losses = [] if prepared.same else answer.losses
         body = self._preparing.written(candidate, prepared, answer, raw, document)
+        if not prepared.same:
+            await self._memory.keep(answer.keep)
         await self._answer(response, prepared, body, answer.usage, losses)
         return None
 
@@ -161,6 +182,7 @@ class Attempts:
         if gathering.error is not None:
             return self._reported(gathering.error, prepared.cloak)
         body = self._preparing.encoded(prepared, gathering.answer())
+        await self._memory.keep(gathering.keep)
         await self._answer(response, prepared, body, gathering.usage, gathering.losses)
         return None
 

@@ -28,6 +28,7 @@ from engine.gateway.settings import (
     SigningKeys,
     redacted,
 )
+from engine.gateway.state import Bounds
 from engine.gateway.wording import SAY
 from engine.language import source
 from engine.language.source import Map, Node, Pos, Seq, suggest
@@ -170,6 +171,7 @@ class _Reader:
             providers_dir=self._folder(data["providers-dir"], "providers-dir"),
             mappings_dir=self._folder(data["mappings-dir"], "mappings-dir"),
             providers=self._providers(data["providers"]),
+            bounds=_bounds(data["state"]),
             strategy=data["routing"]["strategy"],
             affinity=data["routing"]["affinity"] == "prefix",
             by_capability=data["routing"]["by-capability"],
@@ -398,6 +400,11 @@ def _cloak(row: Mapping[str, Any]) -> CloakSettings:
 
 
 COOLDOWNS = ("429", "5xx", "network", "auth")
+
+
+def _bounds(row: Mapping[str, Any]) -> Bounds:
+    """The bounds of what is kept between requests."""
+    return Bounds(row["max-entries"], int(row["max-mb"] * 1024 * 1024), row["ttl-secs"])
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -16,6 +16,7 @@ from engine.gateway.call import Call
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import MAX_REST_SECONDS, Failure, Verdict
 from engine.gateway.gates import Busy, Gates
+from engine.gateway.memory import Memory
 from engine.gateway.replies import Replies
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
@@ -68,7 +69,8 @@ class _Run:
         self._snapshot = snapshot
         self._outcome = _Outcome()
         self._replies = Replies(snapshot.translator, call.format, exchange, call)
-        self._attempts = Attempts(call, snapshot, exchange, self._replies)
+        memory = Memory(state, call.context.key)
+        self._attempts = Attempts(call, snapshot, exchange, self._replies, memory)
         settings = snapshot.settings
         self._deadline = call.context.started + settings.budget
         self._limit = 1 + (settings.bootstrap_retries if call.stream else settings.max_retries)
@@ -81,7 +83,7 @@ class _Run:
         for number, candidates in enumerate(await self._rounds(model)):
             for candidate in candidates:
                 try:
-                    self._attempts.prepare(candidate)
+                    await self._attempts.prepare(candidate)
                 except Rejected as refusal:
                     self._outcome.refusals.append(refusal)
                     continue
@@ -140,14 +142,15 @@ class _Run:
     async def _answered(self, candidate: Candidate) -> bool:
         key = self._keepers.get(candidate.credential.provider.name)
         if key is not None:
-            await self._state.remember(key, candidate.credential.id)
+            await self._state.remember({key: candidate.credential.id})
         return True
 
     # -- whose turn it is
 
     async def _rounds(self, model: str) -> list[list[Candidate]]:
         groups: dict[str, list[Candidate]] = {}
-        fitting, refusals = self._attempts.fitting(self._snapshot.router.candidates(model))
+        candidates = self._snapshot.router.candidates(model)
+        fitting, refusals = await self._attempts.fitting(candidates)
         self._outcome.refusals += refusals
         for candidate in await self._free(fitting):
             groups.setdefault(candidate.credential.provider.name, []).append(candidate)
@@ -195,7 +198,7 @@ class _Run:
             return None
         digest, continued = found
         key = self._keepers[provider] = f"{scope}|{self._call.context.key}|{digest}"
-        return await self._state.recall(key) if continued else None
+        return (await self._state.recall([key])).get(key) if continued else None
 
     async def _cool(self, candidate: Candidate, failure: Failure, verdict: Verdict) -> None:
         seconds = failure.retry_after
@@ -218,7 +221,7 @@ class _Run:
         elif outcome.busy:
             words = f"every credential for {name} is busy; try again"
             await replies.fault("overloaded", words, retry_after=1, final=True)
-        elif outcome.resting and not self._refused_by_all():
+        elif outcome.resting and not await self._refused_by_all():
             await self._all_resting()
         elif outcome.refusals:
             await replies.refusal(outcome.refusals)
@@ -229,14 +232,16 @@ class _Run:
             words = f"model not found: {name}; GET /v1/models lists what there is"
             await replies.fault("not-found", words, param="model")
 
-    def _refused_by_all(self) -> bool:
+    async def _refused_by_all(self) -> bool:
         """Whether those that rest would refuse the request, too, as the others did."""
         outcome = self._outcome
-        return bool(outcome.refusals) and not any(map(self._takes, outcome.rested))
+        if not outcome.refusals:
+            return False
+        return not any([await self._takes(candidate) for candidate in outcome.rested])
 
-    def _takes(self, candidate: Candidate) -> bool:
+    async def _takes(self, candidate: Candidate) -> bool:
         try:
-            self._attempts.prepare(candidate)
+            await self._attempts.prepare(candidate)
         except Rejected:
             return False
         return True

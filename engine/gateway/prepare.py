@@ -6,7 +6,8 @@ Nothing here waits or calls: the gateway and its dry run do the same things.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Rejected
@@ -23,12 +24,25 @@ from engine.translation import jsontext
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.formats import UsageOnRequest
 from engine.translation.streams import Stream
-from engine.translation.translator import Answer
+from engine.translation.translator import Answer, Translated
 
 USER_AGENT = f"ai-proxy/{VERSION}"
 CARRIED = b"gw1."
 MAX_FEATURES_LENGTH = 4096
 _FEATURE = re.compile(r"[A-Za-z0-9._-]+")
+
+
+Key = tuple[str, str, str]
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A request before what the client lost is put back; None when its bytes go as they are."""
+
+    request: Translated | None
+    cloak: Cloak | None
+    rules: list[payload.Rule]
 
 
 class Preparing:
@@ -37,27 +51,43 @@ class Preparing:
     def __init__(self, call: Call, snapshot: Snapshot) -> None:
         self._call = call
         self._snapshot = snapshot
-        self._prepared: dict[tuple[str, str, str], Prepared | Rejected] = {}
         self._options = snapshot.options(call.model, call.format.name, call.context.key or "")
+        self._strict = self._options.get("on-loss") == "reject"
         # A request goes only where it gets what it asks for.
-        self._choosy = snapshot.settings.by_capability or self._options.get("on-loss") == "reject"
+        self.choosy = snapshot.settings.by_capability or self._strict
+        self._drafts: dict[Key, _Draft | Rejected] = {}
+        self._prepared: dict[Key, Prepared | Rejected] = {}
 
-    def prepare(self, candidate: Candidate) -> Prepared:
-        """The upstream request, made once per provider, cloak, wire and model. Raises Rejected."""
-        credential = candidate.credential
-        # A cloak belongs to its credential; all else is the same for those of a provider.
-        owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
-        key = (owner, credential.wire(self._call.format.name), candidate.model)
+    def wanted(self, candidate: Candidate) -> list[str]:
+        """The keys of what the client may have lost and this upstream wants. Raises Rejected."""
+        key = self._key(candidate)
+        if key in self._prepared:
+            return []
+        draft = self._draft(candidate)
+        return [] if draft.request is None else draft.request.wanted
+
+    def prepare(self, candidate: Candidate, found: Mapping[str, str] = NOTHING) -> Prepared:
+        """The upstream request, made once per provider, cloak, wire and model. Raises Rejected.
+
+        ``found``: texts by the keys that were wanted.
+        """
+        key = self._key(candidate)
         prepared = self._prepared.get(key)
         if prepared is None:
             try:
-                prepared = self._prepare(candidate)
+                prepared = self._prepare(candidate, found)
             except Rejected as refusal:
                 prepared = refusal
             self._prepared[key] = prepared
         if isinstance(prepared, Rejected):
             raise prepared
         return prepared
+
+    def _key(self, candidate: Candidate) -> Key:
+        credential = candidate.credential
+        # A cloak belongs to its credential; all else is the same for those of a provider.
+        owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
+        return owner, credential.wire(self._call.format.name), candidate.model
 
     def fitting(
         self, candidates: Sequence[Candidate]
@@ -67,7 +97,7 @@ class Preparing:
         Where the configuration routes by capability, those at which something is lost are none
         while there are others.
         """
-        if not self._choosy:
+        if not self.choosy:
             return candidates, []
         found: list[tuple[Candidate, bool]] = []
         refusals: list[Rejected] = []
@@ -79,40 +109,75 @@ class Preparing:
         whole = [candidate for candidate, whole in found if whole]
         return whole or [candidate for candidate, _ in found], refusals
 
-    def _prepare(self, candidate: Candidate) -> Prepared:
+    def _draft(self, candidate: Candidate) -> _Draft:
+        key = self._key(candidate)
+        draft = self._drafts.get(key)
+        if draft is None:
+            try:
+                draft = self._translated(candidate)
+            except Rejected as refusal:
+                draft = refusal
+            self._drafts[key] = draft
+        if isinstance(draft, Rejected):
+            raise draft
+        return draft
+
+    def _translated(self, candidate: Candidate) -> _Draft:
         call, provider = self._call, candidate.credential.provider
         wire = candidate.credential.wire(call.format.name)
-        streams = provider.streams(candidate.model, call.stream)
-        if self._choosy:
+        if self.choosy:
             self._snapshot.translator.require(
                 call.body,
                 source=call.format.name,
                 target=wire,
                 provider=provider.name,
                 model=candidate.model,
-                stream=streams,
+                stream=provider.streams(candidate.model, call.stream),
                 headers=dict(call.headers),
             )
-        # A path of its own is one of the provider's usual format.
-        path = provider.path if wire == provider.format else None
         rules = self._snapshot.payload.applying(candidate.model, wire)
         cloak = self._cloak(candidate.credential)
         if not rules and cloak is None and self._is_same(candidate):
+            return _Draft(None, None, rules)
+        request = self._snapshot.translator.request(
+            call.body,
+            source=call.format.name,
+            target=wire,
+            provider=provider.name,
+            model=candidate.model,
+            stream=provider.streams(candidate.model, call.stream),
+            headers=dict(call.headers),
+            options=self._options,
+            edit=None if cloak is None else cloak.edit,
+            client_model=call.model,
+        )
+        return _Draft(request, cloak, rules)
+
+    def _prepare(self, candidate: Candidate, found: Mapping[str, str]) -> Prepared:
+        call, provider = self._call, candidate.credential.provider
+        draft = self._draft(candidate)
+        request = draft.request
+        wire = candidate.credential.wire(call.format.name)
+        streams = provider.streams(candidate.model, call.stream)
+        # A path of its own is one of the provider's usual format.
+        path = provider.path if wire == provider.format else None
+        upstream = self._snapshot.translator.formats[wire]
+        path = path or upstream.upstream_path(candidate.model, streams)
+        if request is None:
             version = call.format.api_versions
             headers = dict(provider.headers)
-            asked = provider.api_version or version.default
-            if version.header and asked:
-                headers[version.header] = asked
+            named = provider.api_version or version.default
+            if version.header and named:
+                headers[version.header] = named
             body = call.raw
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
-            path = path or call.format.upstream_path(candidate.model, call.stream)
             asks = self._asks_usage(candidate)
-            rows: list[dict[str, Any]] = []
+            asked: list[dict[str, Any]] = []
             if asks is not None:
                 body = asking(body, asks)
                 out = ".".join(asks.field)
-                rows.append({"out": out, "in": [], "rule": "usage-on-request", "how": "supply"})
+                asked.append({"out": out, "in": [], "rule": "usage-on-request", "how": "supply"})
             return Prepared(
                 wire,
                 path,
@@ -122,40 +187,25 @@ class Preparing:
                 (),
                 True,
                 streams,
-                explain=lambda: rows,
+                explain=lambda: asked,
                 usage_asked=asks is not None,
             )
-        options = self._options
-        request = self._snapshot.translator.request(
-            call.body,
-            source=call.format.name,
-            target=wire,
-            provider=provider.name,
-            model=candidate.model,
-            stream=streams,
-            headers=dict(call.headers),
-            options=options,
-            edit=None if cloak is None else cloak.edit,
-            client_model=call.model,
-        )
-        if request.losses and options.get("on-loss") == "reject":
+        if found:
+            request = request.recalled(found)
+        if request.losses and self._strict:
             lost = request.losses[0]
             raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
-        changed, rows = payload.apply(rules, request.body)
-        body = jsontext.dumps(changed)
-        if path is None:
-            upstream = self._snapshot.translator.formats[wire]
-            path = upstream.upstream_path(candidate.model, streams)
+        changed, rows = payload.apply(draft.rules, request.body)
         return Prepared(
             wire,
             path,
             request.headers,
-            body,
+            jsontext.dumps(changed),
             request.plan,
             request.losses,
             False,
             streams,
-            cloak,
+            draft.cloak,
             lambda: [*request.explain(), *rows],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.gateway.array import ArrayStream
@@ -14,7 +15,11 @@ from engine.translation.streams import Stream
 
 
 class Relay:
-    """A stream on its way to the client. ``begun``: something of the answer has been sent."""
+    """A stream on its way to the client. ``begun``: something of the answer has been sent.
+
+    ``settle`` is done when the stream is complete and before the client knows it: its next request
+    may come at once, to another worker.
+    """
 
     def __init__(
         self,
@@ -23,6 +28,7 @@ class Relay:
         response: Response,
         stream: Stream | PassThrough | ArrayStream,
         headers: Headers,
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
         self.stream = stream
         self.begun = False
@@ -31,6 +37,7 @@ class Relay:
         self._replies = replies
         self._response = response
         self._headers = headers
+        self._settle = settle
 
     async def run(self, limit: asyncio.Timeout, idle: float) -> dict[str, Any] | None:
         """Relay to the end. The canonical error, when that was all the upstream said; else None."""
@@ -48,6 +55,7 @@ class Relay:
                 out, held = held, b""
                 await self._begin()
             if stream.done:
+                await self._settle()
                 await self._end(out)
                 limit.reschedule(None)
                 await drained(arriving)
@@ -59,6 +67,7 @@ class Relay:
         if stream.error is not None and not stream.started:
             return stream.error
         await self._begin()
+        await self._settle()
         await self._end(out)
         return None
 

@@ -20,7 +20,7 @@ AFFINITIES = ("prefix", "none")
 STRATEGIES = ("round-robin", "fill-first")
 
 # Read once, at the start; everything else becomes live when the file changes.
-RESTART = ("host", "port", "tls", "cors")
+RESTART = ("host", "port", "tls", "cors", "state")
 
 
 def _number(value: Any) -> Any:
@@ -379,6 +379,13 @@ SCHEMA: dict[str, Rule] = _kebab(
             default=_payload(_VALUES, "set what is absent"),
             override=_payload(_VALUES, "set in any case"),
             filter=_payload(_PATHS, "take away"),
+        ),
+        "state": _map(
+            "what clients may lose between two turns and upstreams want back, and who answers a "
+            "conversation; shared by all workers",
+            max_entries=_int(50_000, "most texts that are kept", low=1),
+            max_mb=_seconds(64, "most of them together, in MiB", low=0.001),
+            ttl_secs=_seconds(10_800, "how long one is kept after it was last used", low=1),
         ),
         "routes": _list(
             {

@@ -17,11 +17,12 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from engine.errors import ConfigError, MappingError
-from engine.gateway import config
+from engine.gateway import config, shared
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
 from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import build, load_translator
+from engine.gateway.state import State
 from engine.language.source import suggest
 
 log = logging.getLogger("engine.gateway")
@@ -104,9 +105,13 @@ def _serve_many(
     settings: Settings, listening: socket.socket, workers: int, arguments: list[str]
 ) -> None:
     # Processes are started anew, not forked: what they need to know comes through the environment.
-    with tempfile.TemporaryDirectory(prefix="ai-proxy-metrics-") as counts:
-        os.environ[COUNTS_VARIABLE] = counts
-        os.environ[WORKER_VARIABLE] = json.dumps(arguments)
+    with tempfile.TemporaryDirectory(prefix="ai-proxy-") as folder:
+        counts, state = Path(folder, "counts"), Path(folder, "state")
+        counts.mkdir()
+        state.mkdir(mode=0o700)
+        shared.prepare(state)
+        os.environ[COUNTS_VARIABLE] = str(counts)
+        os.environ[WORKER_VARIABLE] = json.dumps([*arguments, str(state)])
         try:
             made = _uvicorn("engine.gateway.server:worker", settings, workers)
             _Workers(made, sockets=[listening]).run()
@@ -116,14 +121,18 @@ def _serve_many(
 
 def worker() -> Starlette:
     """The application of one of several processes."""
-    path, host, log_level = json.loads(os.environ[WORKER_VARIABLE])
+    path, host, log_level, folder = json.loads(os.environ[WORKER_VARIABLE])
     start_log(log_level)
-    return _application(config.load(Path(path)), Path(path), host)
+    settings = config.load(Path(path))
+    state = shared.SharedState(Path(folder), bounds=settings.bounds)
+    return _application(settings, Path(path), host, state)
 
 
-def _application(settings: Settings, path: Path, host: str) -> Starlette:
+def _application(
+    settings: Settings, path: Path, host: str, state: State | None = None
+) -> Starlette:
     translator = load_translator(settings)
-    app = create_app(settings, translator=translator, source=path, host=host)
+    app = create_app(settings, translator=translator, source=path, host=host, state=state)
     threading.Thread(target=translator.warm, name="warm", daemon=True).start()
     return app
 

@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import ConfigError
 from engine.gateway.cloak import CloakSettings
 from engine.gateway.payload import Rule
+from engine.gateway.state import Bounds
 from engine.language.source import Map
 
 # Stands for an api-key whose variable is not set; no key can hold the character.
@@ -106,6 +107,7 @@ class Settings:
     providers_dir: Path | None
     mappings_dir: Path | None
     providers: Map | None = field(repr=False)
+    bounds: Bounds
     strategy: str
     affinity: bool
     by_capability: bool

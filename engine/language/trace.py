@@ -178,6 +178,15 @@ class Trace:
                 if known is not None:
                     self._records.setdefault((id(after), key), known)
 
+    def placed(self, before: list[Any], after: list[Any]) -> None:
+        """A list of a result was made anew with the same elements in other places."""
+        self._kept += [before, after]
+        places = {id(each): at for at, each in enumerate(before)}
+        for there, each in enumerate(after):
+            known = self._records.get((id(before), places.get(id(each), -1)))
+            if known is not None:
+                self._records[id(after), there] = known
+
     def came(self, value: Any, key: str) -> str | None:
         """Where one key of a result object came from."""
         notes = self._records.get((id(value), key), ())

@@ -111,6 +111,7 @@ class Format:
     keepalive: bytes
     parts: str
     early_start: bool
+    signs: bool
     request_id_header: str
     headers: dict[str, str]
     affinity: dict[str, Any]
@@ -167,6 +168,7 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         keepalive=str(facts.get("keepalive") or "").encode(),
         parts=facts.get("parts", "interleaved"),
         early_start=bool(facts.get("early-start")),
+        signs=bool(facts.get("signs")),
         request_id_header=facts.get("request-id-header", "x-request-id"),
         headers=dict(facts.get("headers") or {}),
         affinity=dict(facts.get("affinity") or {}),

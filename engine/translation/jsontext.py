@@ -97,6 +97,17 @@ def compact_json(value: Any) -> str:
     return dumps(value).decode()
 
 
+def stable(value: Any) -> bytes:
+    """A value's bytes whatever the order of its keys, to be compared or hashed.
+
+    Raises as :func:`dumps`.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return _dumps_exactly(value, sort_keys=True)
+
+
 class ValueScanner:
     """Finds the end of a JSON object, array or string that arrives in pieces, in linear time.
 
@@ -166,9 +177,15 @@ def _loads_exactly(text: str) -> Any:
     return value
 
 
-def _dumps_exactly(value: Any) -> bytes:
+def _dumps_exactly(value: Any, sort_keys: bool = False) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            value,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            sort_keys=sort_keys,
+        )
     except RecursionError:
         raise JsonError("nested too deep") from None
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()

@@ -76,6 +76,7 @@ FACTS: dict[str, Any] = {
     "keepalive": TEXT,
     "parts": {"type": "string", "allowed": ["one-at-a-time", "interleaved"]},
     "early-start": {"type": "boolean"},
+    "signs": {"type": "boolean"},
     "request-id-header": TEXT,
     "headers": {"type": "dict", "valuesrules": TEXT},
     "affinity": {

@@ -36,7 +36,8 @@ class Ctx(dict[str, Any]):
 @dataclass(slots=True)
 class Plan:
     """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model``
-    the client's."""
+    the client's; ``vendor`` is whose signatures the upstream makes, ``signs`` whether it makes any
+    that it wants back; ``canonical`` is the request as it was read."""
 
     source: str
     target: str
@@ -48,7 +49,10 @@ class Plan:
     body: dict[str, Any]
     options: dict[str, Any]
     now: int
+    vendor: str = ""
+    signs: bool = False
     data: dict[str, Any] = field(default_factory=dict)
+    canonical: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _facts: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def ctx(self, side: Format, vendor: str) -> Ctx:

@@ -69,6 +69,10 @@ SCHEMA: dict[str, Any] = {
         **TEXT,
         "meta": "whose signatures and files it takes; default: the name, so nobody else's",
     },
+    "signs": {
+        "type": "boolean",
+        "meta": "its answers hold signatures that it wants back; default: as its format does",
+    },
     "headers": {**TEXTS, "meta": "sent with every call"},
     "streaming": {
         **STREAMING,
@@ -352,6 +356,7 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         region=data.get("region"),
         api_version=data.get("api-version"),
         vendor=data.get("vendor") or data["name"],
+        signs=data.get("signs"),
         headers=dict(data.get("headers") or {}),
         quirks=dict(data.get("quirks") or {}),
         limits=dict(data.get("limits") or {}),

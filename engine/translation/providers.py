@@ -23,7 +23,7 @@ class ModelRow:
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One provider. ``auth`` None: the wire format's own way; ``base_url`` None: nothing to call
-    (demo). Addresses may hold ``{region}``.
+    (demo). Addresses may hold ``{region}``. ``signs`` None: as its wire format does.
 
     ``facts``: what mappings see as ``ctx.provider``, without the rows of models. ``sources``: the
     place of every fact, by its key (``quirks.strict``, ``models[0]``). ``changed``: an operator
@@ -42,6 +42,7 @@ class Provider:
     region: str | None = None
     api_version: str | None = None
     vendor: str = ""
+    signs: bool | None = None
     headers: dict[str, str] = field(default_factory=dict)
     quirks: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)

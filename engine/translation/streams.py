@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from engine.errors import UpstreamError
 from engine.language.events import EventLosses
 from engine.language.runtime import Refusal
+from engine.translation import memory
 from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
@@ -113,14 +114,15 @@ class Stream:
         self._half = upstream.events_in
         self._state = self._half.start()
         self._losses = self._half.losses()
-        who = plan.provider
-        self._ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
+        self._plan = plan
+        self._ctx = plan.ctx(upstream, plan.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
         self._reader = upstream.framing.kind.reader(MAX_FRAME)
         self._name = upstream.framing.event_name
         self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
         self._encoder = self._encoding(client, plan)
         self._write = self._encoder.write
+        self._watcher = memory.Watcher() if plan.signs else None
         self._terminator = upstream.framing.terminator
         self._explanations: list[dict[str, Any]] | None = [] if explain else None
         self.started = False
@@ -181,6 +183,15 @@ class Stream:
             found.setdefault((path, reason, kind), Loss(path, reason, place, kind, "response"))
         return list(found.values())
 
+    @property
+    def keep(self) -> dict[str, str]:
+        """What the next request may want and the client may lose, once the stream is done: texts by
+        their keys."""
+        if self._watcher is None or not self.done:
+            return {}
+        plan = self._plan
+        return memory.keep(plan.canonical, plan.vendor, self._watcher.choices())
+
     def explain(self) -> list[dict[str, Any]]:
         """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the
         stream was made."""
@@ -230,6 +241,8 @@ class Stream:
         for position, each in enumerate(events):
             each.setdefault("choice", 0)
             self._noted(each)
+            if self._watcher is not None:
+                self._watcher.push(each)
             for ordered in self._order.push(each):
                 data, found = self._encoder.explain(ordered, read, f"[{position}]")
                 out += data
@@ -258,7 +271,10 @@ class Stream:
             if not self.started or event["type"] in _TELLING:
                 self._noted(event)
             try:
-                for each in self._order.push(event):
+                ordered = self._order.push(event)
+                if self._watcher is not None:
+                    self._watcher.push(event)
+                for each in ordered:
                     out.append(self._write(each))
             except UpstreamError as error:
                 out.append(self.fail(error.kind, error.message))

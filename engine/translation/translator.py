@@ -8,7 +8,7 @@ asks for them and something was lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import Node, plain, suggest, tree
 from engine.resources import shipped
+from engine.translation import memory
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
@@ -50,12 +51,16 @@ class _Half:
     ctx: Ctx
     # a path of the document as its sender spells it
     spelt: Callable[[str], str] = str
+    # what is done to the result in place
+    then: Callable[[Any, memory.Moved], None] | None = None
 
     def run(self) -> tuple[Any, bool]:
         return self.section.run(self.document, self.client, self.plan, self.ctx)
 
     def trace(self) -> Run:
         result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
+        if self.then is not None:
+            self.then(result, trace.placed)
         return Run(self.section.traced.rules, result, trace)
 
 
@@ -71,6 +76,20 @@ class Translated:
     _read: _Half
     _write: _Half
     _lost: bool
+    _again: Callable[[], Translated]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The keys of what the client may have lost since an answer: of texts that its ``keep``
+        held."""
+        return memory.wanted(self.plan.canonical, self.plan.vendor) if self.plan.signs else []
+
+    def recalled(self, found: Mapping[str, str]) -> Translated:
+        """The same request with what was kept put back; this one is used up. Raises Rejected."""
+        then = partial(memory.restore, vendor=self.plan.vendor, found=found)
+        then(self.plan.canonical, moved=lambda before, after: None)
+        self._read.then = lambda result, moved: then(result, moved=moved)
+        return self._again()
 
     @cached_property
     def losses(self) -> list[Loss]:
@@ -93,9 +112,19 @@ class Answer:
     body: Body
     error: Body | None
     usage: Body | None
+    plan: Plan
     _read: _Half
     _write: _Half
     _lost: bool
+    _canonical: Body
+
+    @property
+    def keep(self) -> dict[str, str]:
+        """What the next request may want and the client may lose: texts by their keys."""
+        plan, choices = self.plan, self._canonical.get("choices") or ()
+        if not plan.signs:
+            return {}
+        return memory.keep(plan.canonical, plan.vendor, [each["parts"] for each in choices])
 
     @cached_property
     def losses(self) -> list[Loss]:
@@ -202,7 +231,20 @@ class Translator:
         plan, reading = self._planned(
             client, upstream, who, body, model, stream, options, headers, client_model
         )
-        canonical, lost = self._run(reading, None)
+        plan.canonical, lost = self._run(reading, None)
+        return self._sent(client, upstream, plan, reading, lost, edit)
+
+    def _sent(
+        self,
+        client: Format,
+        upstream: Format,
+        plan: Plan,
+        reading: _Half,
+        lost: bool,
+        edit: Callable[[Body], Body] | None,
+    ) -> Translated:
+        """The write half of a request."""
+        who, canonical = plan.provider, plan.canonical
         if edit is not None:
             canonical = edit(canonical)
         writing = self._writing(client, upstream, plan, canonical)
@@ -216,7 +258,8 @@ class Translator:
         path = (who.path if who and who.path else None) or upstream.upstream_path(
             wanted, plan.stream
         )
-        return Translated(out, path, sent, plan, reading, writing, lost or lost_too)
+        again = partial(self._sent, client, upstream, plan, reading, lost, edit)
+        return Translated(out, path, sent, plan, reading, writing, lost or lost_too, again)
 
     def require(
         self,
@@ -269,6 +312,8 @@ class Translator:
             body=body,
             options=options or {},
             now=int(self._now()),
+            vendor=who.vendor if who else upstream.vendor,
+            signs=upstream.signs if who is None or who.signs is None else who.signs,
         )
         said = {key.lower(): value for key, value in (headers or {}).items()}
         own_version = said.get(client.api_versions.header or "") or client.api_versions.default
@@ -281,7 +326,7 @@ class Translator:
     def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> _Half:
         """The half that writes the request, with what the plan takes from the canonical one."""
         who = plan.provider
-        ctx = plan.ctx(upstream, who.vendor if who else upstream.vendor)
+        ctx = plan.ctx(upstream, plan.vendor)
         ctx["limits"] = self._limits(upstream, who, plan.model)
         decide(plan, upstream.plan_write, canonical, ctx)
         return _Half(upstream.write["request"], canonical, plan.body, plan.data, ctx)
@@ -332,13 +377,12 @@ class Translator:
         plan = plan or self._plan_of(client, upstream, request, provider)
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
-        who = plan.provider
         reading = _Half(
             upstream.read["response"],
             body,
             plan.body,
             plan.data,
-            plan.ctx(upstream, who.vendor if who else upstream.vendor),
+            plan.ctx(upstream, plan.vendor),
         )
         canonical, lost = self._use(reading)
         writing = _Half(
@@ -350,7 +394,8 @@ class Translator:
         )
         out, lost_too = self._use(writing)
         error, usage = canonical.get("error"), canonical.get("usage")
-        return Answer(out, error, usage, reading, writing, lost or lost_too)
+        lost = lost or lost_too
+        return Answer(out, error, usage, plan, reading, writing, lost, canonical)
 
     def _use(self, half: _Half) -> tuple[Any, bool]:
         try:
@@ -366,11 +411,11 @@ class Translator:
         body = request if isinstance(request, dict) else {}
         plan, reading = self._planned(client, upstream, who, body, None, None, None, None)
         try:
-            canonical, _ = reading.run()
+            plan.canonical, _ = reading.run()
         except Refusal:
             # an answer may come without a request that could be sent
-            canonical = {}
-        self._writing(client, upstream, plan, canonical)
+            plan.canonical = {}
+        self._writing(client, upstream, plan, plan.canonical)
         return plan
 
     def stream(
@@ -419,10 +464,9 @@ class Translator:
         """The upstream's whole answer as a stream: all of it comes with ``close``."""
         upstream, client = self._format(source), self._format(target)
         made = plan or self._plan_of(client, upstream, request, provider)
-        who = made.provider
 
         def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
-            ctx = made.ctx(upstream, who.vendor if who else upstream.vendor)
+            ctx = made.ctx(upstream, made.vendor)
             half = _Half(upstream.read["response"], body, made.body, made.data, ctx)
             return half.run()[0], lambda: told(half.trace(), None, "response")
 
