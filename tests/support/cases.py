@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import Reply
+from tests.support.translations import SUFFIXES
 from tests.support.upstream import Answer, document, stream
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -24,7 +25,8 @@ def sdk(name: str) -> Any:
 def sdk_answer(format: str, name: str, streamed: bool) -> Answer:
     """What an upstream of the format answers in the case, whole or as a stream."""
     if streamed:
-        return stream(_text(f"sdk/{format}/{name}.sse").encode())
+        known = (f"sdk/{format}/{name}{suffix}" for suffix in SUFFIXES.values())
+        return stream(_text(next(each for each in known if (CASES / each).exists())).encode())
     return document(sdk(f"{format}/{name}"))
 
 
