@@ -5,12 +5,13 @@ CONFIG ?= config.example.yaml
 ARGS ?=
 
 BIN := $(VENV)/bin
+PEERS := build/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check bench clean
+.PHONY: help run test lint types check bench bench-peers clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.ready ## set up and serve $(CONFIG) on 127.0.0.1:8317; ARGS='--port 9000' to change
 	@echo "==> Serving $(CONFIG); Ctrl-C stops it"
@@ -28,8 +29,12 @@ types: $(VENV)/.ready-dev ## mypy, strict
 check: $(VENV)/.ready ## mappings, providers and the cases beside them
 	@$(BIN)/ai-proxy check --config $(CONFIG)
 
-bench: $(VENV)/.ready-dev ## compiled mappings against hand-written Python
+bench: $(VENV)/.ready-dev ## mappings against hand-written Python, the gateway against a bare loop
 	@$(BIN)/python benchmarks/translate.py
+	@$(BIN)/python benchmarks/gateway.py $(ARGS)
+
+bench-peers: $(VENV)/.ready-dev $(PEERS)/.ready ## the gateway with LiteLLM beside it
+	@$(BIN)/python benchmarks/gateway.py --litellm $(PEERS)/bin/litellm $(ARGS)
 
 clean: ## remove the environment and all caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -43,6 +48,14 @@ $(VENV)/.ready-dev: pyproject.toml | $(BIN)/pip
 	@echo "==> Installing ai-proxy and its development tools into $(VENV)"
 	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.ready
+
+$(PEERS)/.ready: | $(BIN)/pip
+	@echo "==> Installing LiteLLM's proxy into $(PEERS)"
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --quiet 'litellm[proxy]' || { \
+	  echo "LiteLLM's proxy could not be installed: pip says above why." >&2; \
+	  echo "Without it: make bench" >&2; exit 1; }
+	@touch $@
 
 # pip is the last thing that venv writes: an interrupted run is taken up again here.
 $(BIN)/pip:

@@ -34,7 +34,7 @@ from engine.language.schemas import Profiles
 from engine.language.sections import Section
 from engine.resources import shipped
 from engine.translation.formats import Format
-from engine.translation.framing import MAX_FRAME, READERS
+from engine.translation.framing import MAX_FRAME
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.ordering import Ordering, Passthrough
 from engine.translation.plan import Plan
@@ -152,7 +152,8 @@ class Halves:
 
 def _events(data: bytes, upstream: Format) -> list[Body]:
     """The events of a stream, as the translator cuts them."""
-    reader, terminator = READERS[upstream.sse.kind](MAX_FRAME), upstream.sse.terminator
+    reader = upstream.framing.kind.reader(MAX_FRAME)
+    terminator = upstream.framing.terminator
     found = []
     for frame in [*reader.feed(data), *reader.close()]:
         if terminator is not None and frame.data.rstrip() == terminator:
