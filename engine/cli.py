@@ -223,6 +223,39 @@ def mapping_show(name: str, python: bool) -> None:
         click.echo(f"# {program.label}\n{program.source}")
 
 
+@mapping.command("matrix")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit 1 when the page is not up to date."
+)
+@click.option("--json", "as_json", is_flag=True, help="Every cell as JSON, written nowhere.")
+@click.option("--config", help="With the providers and mappings of this configuration.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="docs/fidelity.md",
+    show_default=True,
+    help="The page to write or check.",
+)
+def mapping_matrix(check: bool, as_json: bool, config: str | None, out: Path) -> None:
+    """Measure what gets from each wire format to each other one, and write it as a page."""
+    from engine.translation.fidelity import Matrix
+    from engine.translation.fidelity_page import data, page
+    from engine.translation.probes import Probes
+
+    if not as_json and not check and not out.parent.is_dir():
+        _stop([f"no folder {out.parent} here; name a file with --out"], 2)
+    matrix = Matrix(_known(config), Probes(shipped("mappings")))
+    if as_json:
+        click.echo(json.dumps(data(matrix), ensure_ascii=False))
+        return
+    text = page(matrix)
+    if not check:
+        out.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {out}")
+    elif not out.is_file() or out.read_text(encoding="utf-8") != text:
+        _stop([f"{out} is not up to date; write it again: ai-proxy mapping matrix --out {out}"])
+
+
 @main.group()
 def providers() -> None:
     """Look into providers."""

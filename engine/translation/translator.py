@@ -152,8 +152,8 @@ class Translator:
         self.providers = who
         self._now = now
         self._rows: dict[tuple[str, str, str | None], Body] = {}
-        self._faults = Faults(known, kinds, now)
-        self._kinds = kinds
+        self.faults = Faults(known, kinds, now)
+        self.kinds = kinds
         self._capabilities = capabilities or Capabilities()
         self._files = files
 
@@ -187,9 +187,7 @@ class Translator:
         if self._files is None:
             raise ValueError("a translator of nothing but formats has no provider files")
         who = self._files.under(settings)
-        return Translator(
-            self.formats, who, self._kinds, self._now, self._capabilities, self._files
-        )
+        return Translator(self.formats, who, self.kinds, self._now, self._capabilities, self._files)
 
     def warm(self, pause: float = 0.02) -> None:
         """Compile now what losses and explanations will need, with pauses of seconds between.
@@ -483,7 +481,7 @@ class Translator:
         headers: dict[str, str] | None = None,
     ) -> ErrorAnswer:
         """The upstream's error in the client's own envelope."""
-        return self._faults.translate(
+        return self.faults.translate(
             status, body, self._format(source), self._format(target), headers
         )
 
@@ -506,7 +504,7 @@ class Translator:
             "request_id": request_id,
         }
         error |= {key: value for key, value in more.items() if value is not None}
-        return self._faults.write(error, self._format(target))
+        return self.faults.write(error, self._format(target))
 
     # ---------------------------------------------------------------- halves, for demo and tests
 
