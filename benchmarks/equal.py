@@ -2,10 +2,11 @@
 
     python benchmarks/equal.py FOLDER...
 
-A folder holds recorded exchanges, one JSON file each (``format``, ``request``, ``response``), or
-the project's own cases (``body``). Every request of every format is read by the mappings; chat
-ones by hand, too; and all are written for Claude both ways. Answers likewise: Claude's are read
-both ways, all are written for a chat client. Differences are printed; they make the exit status 1.
+A folder holds recorded exchanges, one JSON file each (``format``, ``request``, ``response``,
+``sse``), or the project's own cases (``body``). Every request is read by the mappings, chat ones by
+hand, too; and all are written for Claude both ways. Answers and streams likewise: read both ways,
+and written both ways for a chat client (streams for a Claude client, too). ``--formats`` names
+those to read, by default chat and Claude. Differences are printed; they make the exit status 1.
 """
 
 from __future__ import annotations
@@ -251,13 +252,16 @@ def main() -> int:
     """Compare everything, print what differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument(
+        "--formats", default=f"{CHAT},{CLAUDE}", help="wire formats to read, by commas"
+    )
     parser.add_argument("--every", type=int, default=1, help="only every so many documents")
     parser.add_argument("--show", type=int, default=10, help="differences to print")
     given = parser.parse_args()
     halves, counts, wrong = Halves(), Counter[str](), 0
     for folder in given.folders:
         for name, word, document in islice(exchanges(folder), None, None, given.every):
-            if word not in halves.by.formats:
+            if word not in given.formats.split(","):
                 continue
             try:
                 found = list(compared(halves, name, word, document))

@@ -208,7 +208,7 @@ def measured(
 
 @contextmanager
 def started(
-    deltas: int, first: bytes, idle: dict[str, float], litellm: str | None, cold: bool
+    deltas: int, first: bytes, idle: dict[str, float], litellm: Path | None, cold: bool
 ) -> Iterator[dict[str, Server]]:
     """All servers; the time to the first answer and the idle memory are noted."""
     with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
@@ -259,7 +259,7 @@ def main() -> int:
     parser.add_argument(
         "--warm", action="store_true", help="leave out the first start, without kept mappings"
     )
-    parser.add_argument("--litellm", help="LiteLLM's proxy, to be measured beside")
+    parser.add_argument("--litellm", type=Path, help="LiteLLM's proxy, to be measured beside")
     given = parser.parse_args()
     chosen = scenarios(given.requests, given.deltas, given.paced)
     idle: dict[str, float] = {}

@@ -20,6 +20,7 @@ FINISH = {
     "error": "stop",
 }
 _NATIVE = keys(CHAT)
+_STRANGE = keys("other audio video document")
 _ANSWER = keys("error id created model choices usage tier")
 _CHOICE = keys("parts index stop explanation category stop_sequence")
 _USAGE = keys("input output cache_read cache_write cache_write_5m cache_write_1h reasoning")
@@ -95,8 +96,8 @@ def _choice(choice: Body, plan: Body, ctx: Body, same: bool, lost: Losses) -> Bo
             refusals.append(part)
         elif kind == "image":
             images.append(part)
-        elif kind == "other":
-            lost.append("other")
+        elif kind in _STRANGE:
+            lost.append(kind)
     if disordered:
         lost.append("parts")
     stop = choice.get("stop")
@@ -111,8 +112,9 @@ def _choice(choice: Body, plan: Body, ctx: Body, same: bool, lost: Losses) -> Bo
             content = ""
     message["content"] = content
     message["refusal"] = _refusal(choice, refusals, own, stop)
-    if thoughts and ctx["options"].get("expose-reasoning") is not False:
-        _thoughts(message, thoughts, same, ctx)
+    signed = [part for part in texts if "signature" in part]
+    if (thoughts or signed) and ctx["options"].get("expose-reasoning") is not False:
+        _thoughts(message, thoughts, signed, same, ctx)
     legacy = plan.get("legacy_functions")
     if calls:
         if legacy:
@@ -163,7 +165,10 @@ def _finish(stop: Any, native: Any, legacy: Any, lost: Losses) -> str:
 # ---------------------------------------------------------------------------- parts
 
 
-def _thoughts(message: Body, thoughts: list[Body], same: bool, ctx: Body) -> None:
+def _thoughts(
+    message: Body, thoughts: list[Body], signed: list[Body], same: bool, ctx: Body
+) -> None:
+    """Thinking as text and with its signatures, those of texts behind it."""
     if not same:
         texts = [text for part in thoughts if type(text := part.get("text")) is str]
         if thought := "\n\n".join(texts):
@@ -173,6 +178,9 @@ def _thoughts(message: Body, thoughts: list[Body], same: bool, ctx: Body) -> Non
         for part in thoughts
         if "signature" in part or inside(inside(part.get("native"), CHAT), "type") is not None
     ]
+    for part in signed:
+        carried = carry({**part["signature"], "where": "next"}, ctx["vendor"])
+        details.append({"type": "reasoning.text", "signature": carried})
     if details:
         message["reasoning_details"] = details
 

@@ -22,6 +22,13 @@ _RESULT = keys("type name kind call_id parts is_error")
 _REDACTED = keys("type redacted signature")
 _THINKING = keys("type text signature")
 _IMAGE = keys("type source detail")
+_ANY_SOURCE = keys("kind id vendor native")
+_SOURCES = {
+    "data": _ANY_SOURCE | {"mime", "data"},
+    "url": _ANY_SOURCE | {"url"},
+    "text": _ANY_SOURCE | {"mime", "text"},
+    "parts": _ANY_SOURCE | {"parts"},
+}
 _UPLOAD = keys("type source")
 _DOCUMENT = keys("type source title context cite")
 _TURN = keys("role parts")
@@ -423,6 +430,8 @@ class _Conversation:
             block = {"type": "document"}
             if given is not None:
                 block["source"] = self._source(given, role)
+                if more(given, _SOURCES.get(given["kind"], _ANY_SOURCE)):
+                    self._lost.append("source")
             _put(block, "context", part.get("context"))
         _put(block, "title", part.get("title"))
         if (cite := part.get("cite")) is not None:

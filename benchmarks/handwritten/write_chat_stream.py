@@ -227,7 +227,8 @@ class WriteChat:
         signature = event.get("signature")
         if (call := self._calls.get(place)) is not None:
             google = {"thought_signature": carry(signature or {}, "gemini")}
-            made = {"index": call["index"], "extra_content": {"google": google}}
+            made: Body = {"index": call["index"], "function": {"arguments": ""}}
+            made["extra_content"] = {"google": google}
             return [self._told(event, {"tool_calls": [made]})]
         if not self._shown:
             return []

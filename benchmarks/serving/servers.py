@@ -114,7 +114,7 @@ def gateway(target: str, folder: Path, cache: Path | None) -> Server:
     return start("ours", command, port, environment, HERE.parents[1])
 
 
-def litellm(executable: str, target: str, folder: Path) -> Server:
+def litellm(executable: Path, target: str, folder: Path) -> Server:
     """LiteLLM's proxy with one worker, its own extras switched off as far as it lets one."""
     port = free_port()
     config = folder / "litellm.yaml"
@@ -125,7 +125,7 @@ def litellm(executable: str, target: str, folder: Path) -> Server:
         "general_settings: { master_key: bench }\n"
         "litellm_settings: { telemetry: false, drop_params: true }\n"
     )
-    command = [executable, "--config", str(config), "--host", "127.0.0.1"]
+    command = [str(executable.resolve()), "--config", str(config), "--host", "127.0.0.1"]
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     return start(
         "litellm", [*command, "--port", str(port), "--num_workers", "1"], port, environment, folder
