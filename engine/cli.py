@@ -60,7 +60,9 @@ def serve(
 
 
 @main.command()
-@click.option("--config", help="Check this configuration, too.")
+@click.option(
+    "--config", help="Check this configuration, too, and run the cases of its own mappings."
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
 def check(config: str | None, as_json: bool) -> None:
     """Check configuration, providers and mappings, and run the cases beside them."""
@@ -70,9 +72,18 @@ def check(config: str | None, as_json: bool) -> None:
         from engine.gateway.server import check_config
 
         findings += check_config(Path(config))
+    folders = [shipped("mappings")]
     try:
-        translator = Translator.load()
-        for case in case_files.load([shipped("mappings")]):
+        if config and not findings:
+            from engine.gateway.config import load
+            from engine.gateway.snapshot import load_translator
+
+            settings = load(Path(config))
+            translator = load_translator(settings)
+            folders += [settings.mappings_dir] if settings.mappings_dir else []
+        else:
+            translator = Translator.load()
+        for case in case_files.load(folders):
             ran += 1
             outcome = case_files.run(translator, case)
             if outcome.wrong:
