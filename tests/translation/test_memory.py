@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.translation import memory
 from engine.translation.memory import MAX_STREAM, MAX_TEXT, Watcher
@@ -166,6 +169,36 @@ def test_an_id_too_long_for_the_client_is_the_upstreams_own_again(translator: Tr
         *_, turn, results = recalled(request, answer.keep).body["contents"]
         assert turn["parts"][1]["functionCall"]["id"] == long
         assert results["parts"][0]["functionResponse"]["id"] == long
+
+
+@pytest.mark.parametrize("client", ["openai-chat", "claude", "openai-responses"])
+@given(ids=st.lists(st.text(min_size=1, max_size=60), min_size=2, max_size=2, unique=True))
+@settings(max_examples=40)
+def test_whatever_ids_an_upstream_gives_clients_get_legal_ones_that_lead_back(
+    translator: Translator, client: str, ids: list[str]
+) -> None:
+    body = sdk("gemini/answer")
+    parts = body["candidates"][0]["content"]["parts"]
+    for part, ident in zip(parts[2:], ids, strict=True):
+        part["functionCall"]["id"] = ident
+    answer = answered(translator, client, "gemini", body)
+    given_ids = [found for found in _ids(answer.body) if found]
+    assert len(set(given_ids)) == 2
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", ident) for ident in given_ids)
+    request = asked(translator, second(client, answer.body), client, "gemini")
+    *_, turn, results = recalled(request, answer.keep).body["contents"]
+    called = [part["functionCall"]["id"] for part in turn["parts"] if "functionCall" in part]
+    assert called == ids
+    assert [part["functionResponse"]["id"] for part in results["parts"]] == ids
+
+
+def _ids(body: Any) -> list[str | None]:
+    """The ids of the calls in an answer."""
+    if "choices" in body:
+        return [call["id"] for call in body["choices"][0]["message"]["tool_calls"]]
+    if "output" in body:
+        return [item.get("call_id") for item in body["output"]]
+    return [block.get("id") for block in body["content"]]
 
 
 def test_losses_behind_what_was_put_back_are_told_by_the_clients_own_paths(
