@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import click
 
 from engine.errors import ConfigError, MappingError, Rejected, UpstreamError
-from engine.extras import MissingExtra
 from engine.resources import shipped
 from engine.translation import cases as case_files
 from engine.translation.jsontext import JsonError, dumps, loads
@@ -132,7 +131,7 @@ def translate(file: Any, **options: Any) -> None:
         )
     except Rejected as error:
         _stop([f"refused: {error}"])
-    except (UpstreamError, MissingExtra, JsonError, ValueError) as error:
+    except (UpstreamError, JsonError, ValueError) as error:
         _stop([str(error)], 2 if isinstance(error, ValueError) else 1)
     losses = [loss.as_dict() for loss in result["losses"]]
     if options["as_json"]:

@@ -8,7 +8,7 @@ from engine.language.lines import Lines
 from engine.language.programs import Program
 from engine.language.results import Library
 from engine.language.scope import Scope
-from engine.language.sections import Roots, Section
+from engine.language.sections import Forms, Roots, Section
 from engine.language.source import Node, Pos
 
 
@@ -20,6 +20,9 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
         lines, where = block.render()
         texts += [*lines, ""]
         places += [*where, None]
+    for word, (pos, _) in compiler.library.usual.items():
+        if word not in compiler.met:
+            compiler.problem(pos, f"usual tells of {word}, but no rule looks into such an object")
     compiler.finish()
     source = "\n".join(texts) + "\n"
     try:
@@ -34,7 +37,10 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
     shown = (source, [told[pos] if pos is not None else None for pos in places])
     made = compiler.expr
     profiles = compiler.library.profiles
-    return Program.made(label, code, made.constants, made.calls, compiler.rules, shown, profiles)
+    usual = {} if compiler.traced else compiler.usual
+    return Program.made(
+        label, code, made.constants, made.calls, usual, compiler.rules, shown, profiles
+    )
 
 
 def section_program(
@@ -46,6 +52,7 @@ def section_program(
     compiler.checking = whole
     root = roots.document
     binding = compiler.observe(root, "", Scope({}), "''" if traced else "None")
+    binding.word = root
     names = roots.names()
     heads = [root, *roots.parameters, "L", *(["T"] if traced else [])]
     with compiler.out.indented(f"def main({', '.join(heads)}):"):
@@ -61,11 +68,13 @@ def section_program(
 
 def section(label: str, node: Node, library: Library, roots: Roots, whole: bool = True) -> Section:
     """A section compiled now. Raises MappingError."""
-    made = Section(
-        label, lambda traced: section_program(label, node, library, roots, whole, traced)
+    plain = section_program(label, node, library, roots, whole, traced=False)
+    forms = Forms(
+        lambda: plain,
+        lambda: section_program(label, node, library, roots, whole, traced=True),
+        lambda given: given and given.quick(library.profiles),
     )
-    _ = made.program
-    return made
+    return Section(label, forms)
 
 
 def labelled(label: str, traced: bool) -> str:

@@ -178,9 +178,7 @@ class Compiler(Observer):
             return code.name
         if code.ref is not None:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
-            getter = f"g_{var}"
-            self.out.getter(getter, f"{getter} = {var}.get if type({var}) is dict else _nothing")
-            return Name(var, code.ref, getter, keys=code.keys)
+            return Name(var, code.ref, self.getter(var, label), keys=code.keys)
         self.out.add(f"{var} = {code.text}")
         trace = "None"
         if self.traced:

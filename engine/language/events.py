@@ -19,7 +19,7 @@ from engine.language.programs import Program
 from engine.language.reads import Tree
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
-from engine.language.sections import Make, told
+from engine.language.sections import Forms, told
 from engine.language.trace import Trace
 
 State = dict[str, Any]
@@ -72,22 +72,21 @@ class EventLosses:
 
 
 class EventHalf:
-    """The read or write half of a stream. Both programs are had from ``make`` when they are first
-    needed."""
+    """The read or write half of a stream. The programs are fetched when they are first needed."""
 
-    def __init__(self, label: str, make: Make) -> None:
+    def __init__(self, label: str, forms: Forms) -> None:
         self.label = label
-        self._make = make
+        self._forms = forms
 
     @cached_property
     def program(self) -> Program:
         """What serves."""
-        return self._make(False)
+        return self._forms.plain()
 
     @cached_property
     def traced(self) -> Program:
         """The same half compiled with tracing."""
-        return self._make(True)
+        return self._forms.traced()
 
     @cached_property
     def _step(self) -> Callable[..., Any]:

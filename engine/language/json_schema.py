@@ -58,6 +58,8 @@ def mapping() -> dict[str, Any]:
     directives.update(word for each in DIRECTIVES.values() for word in each.modifiers)
     node = {"$ref": "#/$defs/node"}
     nodes = {"type": "object", "additionalProperties": node}
+    keys = {"type": "array", "items": {"type": "string"}}
+    usual = {"type": "object", "additionalProperties": keys}
     return {
         "$schema": DIALECT,
         "title": "mapping",
@@ -68,6 +70,11 @@ def mapping() -> dict[str, Any]:
             "write": node,
             "tables": {"type": "object"},
             "fragments": nodes,
+            "usual": {
+                "type": "object",
+                "properties": {"read": usual, "write": usual},
+                "additionalProperties": False,
+            },
         },
         "additionalProperties": False,
         "$defs": {

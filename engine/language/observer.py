@@ -23,6 +23,9 @@ class Observer(Recorder):
         # whether anybody asks what nothing reads
         self.checking = True
         self.loop = 0
+        # the usual keys of objects, by their Python names; the words that objects were met for
+        self.usual: dict[str, frozenset[str]] = {}
+        self.met: set[str] = set()
         self._switches = itertools.count(1)
         self._loops: dict[int, int] = {}
 
@@ -40,6 +43,7 @@ class Observer(Recorder):
         return Binding(
             var,
             label,
+            word=label,
             trace=trace,
             checked=checked,
             depth=self.depth,
@@ -50,12 +54,16 @@ class Observer(Recorder):
 
     def named(self, binding: Binding) -> Name:
         """A name for an observed object, with a fast getter."""
-        getter = f"g_{binding.var}"
-        self.out.getter(
-            getter,
-            f"{getter} = {binding.var}.get if type({binding.var}) is dict else _nothing",
-        )
-        return Name(binding.var, Ref(binding), getter)
+        return Name(binding.var, Ref(binding), self.getter(binding.var, binding.word))
+
+    def getter(self, var: str, word: str) -> str:
+        """The name of a fast ``get`` for an object that the mapping calls ``word``."""
+        getter = f"g_{var}"
+        self.out.getter(getter, f"{getter} = {var}.get if type({var}) is dict else _nothing")
+        if word in self.library.usual:
+            self.usual[var] = self.library.usual[word][1]
+            self.met.add(word)
+        return getter
 
     @contextmanager
     def watching(self, binding: Binding, scope: Scope, pos: Pos) -> Iterator[None]:

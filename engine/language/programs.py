@@ -33,6 +33,8 @@ class Program:
     code: CodeType
     constants: dict[str, Any]
     calls: dict[str, Call]
+    # by the name of an object the keys that most have at most
+    usual: dict[str, frozenset[str]]
     told: tuple[tuple[str, str, str, str], ...]
     names: dict[str, Any]
     # text and the mapping place of each line, for people: seldom looked at, so packed
@@ -45,6 +47,7 @@ class Program:
         code: CodeType,
         constants: dict[str, Any],
         calls: dict[str, Call],
+        usual: dict[str, frozenset[str]],
         rules: list[Rule],
         shown: tuple[str, list[str | None]],
         profiles: Mapping[str, Any] | None,
@@ -52,7 +55,7 @@ class Program:
         """A program from its parts; ``shown`` is its text and the mapping place of each line."""
         told = tuple((rule.place, rule.kind, rule.reason, rule.path) for rule in rules)
         packed = zlib.compress(marshal.dumps(shown), 1)
-        return cls._ready(profiles, label, code, constants, calls, told, packed)
+        return cls._ready(profiles, label, code, constants, calls, usual, told, packed)
 
     @classmethod
     def of(cls, data: tuple[Any, ...], profiles: Mapping[str, Any] | None) -> Program:
@@ -67,19 +70,36 @@ class Program:
         code: CodeType,
         constants: dict[str, Any],
         calls: dict[str, Call],
+        usual: dict[str, frozenset[str]],
         told: tuple[tuple[str, str, str, str], ...],
         shown: bytes,
     ) -> Program:
         names = namespace(constants, calls, profiles)
         exec(code, names)
-        program = cls(label, code, constants, calls, told, names, shown)
+        program = cls(label, code, constants, calls, usual, told, names, shown)
         # tracebacks ask for the text when they are printed
         linecache.cache[label] = (lambda: program.source,)
         return program
 
     def data(self) -> tuple[Any, ...]:
         """What :meth:`of` takes: text, numbers, tuples, lists, dicts, sets and a code object."""
-        return (self.label, self.code, self.constants, self.calls, self.told, self._shown)
+        kept = (self.label, self.code, self.constants, self.calls, self.usual)
+        return (*kept, self.told, self._shown)
+
+    def quick(self, profiles: Mapping[str, Any] | None) -> Program | None:
+        """The quick form; None when nothing is said of what is usual. Its lines and rules are those
+        of this one, so either tells for the other."""
+        if not self.usual:
+            return None
+        # what folds is needed once for each file
+        from engine.language.quick import quick_tree
+
+        tree, tested = quick_tree(self.source, self.names, self.usual)
+        constants = {**self.constants, **tested}
+        code = compile(tree, self.label, "exec")
+        return Program._ready(
+            profiles, self.label, code, constants, self.calls, {}, self.told, self._shown
+        )
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:

@@ -43,6 +43,8 @@ class Binding:
 
     var: str
     label: str
+    # what the mapping calls it
+    word: str = ""
     readings: list[tuple[Path, Branch, bool]] = field(default_factory=list)
     rests: list[Branch] = field(default_factory=list)
     taken: list[tuple[Path, Branch]] = field(default_factory=list)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.language.source import Node, Scalar
+from engine.language.source import Node, Pos, Scalar
 
 UNREAD = "no rule reads this"
 
@@ -49,6 +49,8 @@ class Library:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     fragments: dict[str, Node] = field(default_factory=dict)
     profiles: Any = None
+    # by the name of an object the keys that most have at most, and where that is said
+    usual: dict[str, tuple[Pos, frozenset[str]]] = field(default_factory=dict)
 
 
 def word(text: str) -> str:

@@ -14,7 +14,7 @@ from engine.language.programs import Program
 from engine.language.reads import Binding
 from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.scope import Name, Scope
-from engine.language.sections import Roots
+from engine.language.sections import Forms, Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
 
 RULE_KEYS = frozenset(
@@ -38,9 +38,11 @@ def half_program(label: str, node: Node, library: Library, roots: Roots, traced:
 
 def event_half(label: str, node: Node, library: Library, roots: Roots) -> EventHalf:
     """A half compiled now. Raises MappingError."""
-    made = EventHalf(label, lambda traced: half_program(label, node, library, roots, traced))
-    _ = made.program
-    return made
+    plain = half_program(label, node, library, roots, traced=False)
+    forms = Forms(
+        lambda: plain, lambda: half_program(label, node, library, roots, True), lambda _: None
+    )
+    return EventHalf(label, forms)
 
 
 class HalfCompiler:

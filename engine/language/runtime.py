@@ -37,6 +37,10 @@ class Refusal(Exception):
         super().__init__(reason)
 
 
+class Unusual(Exception):
+    """A document holds a key that the quick form of a program does not know."""
+
+
 # What evaluating an expression over somebody's document may raise.
 EVALUATION_ERRORS = (jmespath.exceptions.JMESPathError, FunctionError, RecursionError)
 
@@ -404,4 +408,5 @@ HELPERS: dict[str, Any] = {
     "_wrong": wrong,
     "_shown": shown,
     "Refusal": Refusal,
+    "Unusual": Unusual,
 }

@@ -14,12 +14,19 @@ from typing import Any
 from engine.errors import Defect
 from engine.language.programs import Program
 from engine.language.results import Rule
-from engine.language.runtime import EVALUATION_ERRORS, Refusal
+from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
 from engine.language.trace import Trace
 
-# Gives the program of a section, or of its traced form.
-Make = Callable[[bool], Program]
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Where the programs of a section come from: the general one, the same with tracing, and the
+    quick one, which is made of the general one where it is not there and that is given."""
+
+    plain: Callable[[], Program]
+    traced: Callable[[], Program]
+    quick: Callable[[Program | None], Program | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +52,48 @@ class Roots:
 
 
 class Section:
-    """One half: ``run`` for serving, ``trace`` for telling what happened. Both programs are had
-    from ``make`` when they are first needed."""
+    """One half: ``run`` for serving, ``trace`` for telling what happened. The programs are fetched
+    when they are first needed."""
 
-    def __init__(self, label: str, make: Make) -> None:
+    def __init__(self, label: str, forms: Forms) -> None:
         self.label = label
-        self._make = make
+        self._forms = forms
 
     @cached_property
     def program(self) -> Program:
         """What serves."""
-        return self._make(False)
+        return self._forms.plain()
 
     @cached_property
     def traced(self) -> Program:
         """The same section compiled with tracing."""
-        return self._make(True)
+        return self._forms.traced()
 
     @cached_property
     def _main(self) -> Callable[..., Any]:
         main: Callable[..., Any] = self.program.names["main"]
         return main
 
+    @cached_property
+    def _quick(self) -> Callable[..., Any] | None:
+        program = self._forms.quick(None)
+        return program.names["main"] if program is not None else None
+
+    def quicken(self) -> None:
+        """Make the quick form, where there is something to be made."""
+        program = self._forms.quick(self.program)
+        self._quick = program.names["main"] if program is not None else None
+
     def run(self, document: Any, *roots: Any) -> tuple[Any, bool]:
         """The result, and whether anything was lost. Raises Refusal (its path unknown) and
         Defect."""
         losses: list[int] = []
         try:
+            if self._quick is not None:
+                try:
+                    return self._quick(document, *roots, losses), bool(losses)
+                except Unusual:
+                    losses = []
             return self._main(document, *roots, losses), bool(losses)
         except Refusal:
             raise

@@ -7,12 +7,13 @@ place in it that asks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.language.cache import Cache
 from engine.language.programs import Program
-from engine.language.sections import Roots, Section
+from engine.language.sections import Forms, Roots, Section
 from engine.language.source import Map, tree
 from engine.resources import file_name
 
@@ -38,7 +39,8 @@ class Capabilities(Mapping[str, str]):
         self._name = name
         self._data = data
         self._cache = cache or Cache(None)
-        self.rules = Section(_NAME, self._program)
+        plain, traced = partial(self._program, False), partial(self._program, True)
+        self.rules = Section(_NAME, Forms(plain, traced, lambda _: None))
         key = self._cache.key(_NAME, name, data)
         kept: dict[str, str] | None = self._cache.get(key) if data else {}
         if kept is None:

@@ -17,7 +17,7 @@ from engine.language.cache import Cache
 from engine.language.events import EventHalf
 from engine.language.programs import Program
 from engine.language.schemas import Profiles
-from engine.language.sections import Section
+from engine.language.sections import Forms, Section
 from engine.resources import file_name
 from engine.translation.formats import Format, format_of
 from engine.translation.limits import Limits
@@ -107,12 +107,12 @@ class _Folder:
     def _compiled(self, facts: dict[str, Any]) -> dict[str, Program]:
         self._made = self._files.programs(facts)
         for label, program in self._made.items():
-            self._cache.put(self._entry(label, False), program.data())
+            self._keep(label, "plain", program)
         return self._made
 
     def _put(self, made: Format, label: str) -> None:
         kind, _, word = label.partition(".")
-        name, make = f"{self._name}/{label}", partial(self._program, label)
+        name, make = f"{self._name}/{label}", self._forms(label)
         if kind == "stream":
             setattr(made, "events_in" if word == "read" else "events_out", EventHalf(name, make))
         elif kind == "plan":
@@ -122,20 +122,41 @@ class _Folder:
         else:
             (made.read if word == "read" else made.write)[kind] = Section(name, make)
 
-    def _program(self, label: str, traced: bool) -> Program:
-        """A program: the one just made, the one that was kept, or a new one."""
-        if not traced and label in self._made:
-            return self._made.pop(label)
-        key = self._entry(label, traced)
-        kept = self._cache.get(key)
-        if kept is not None:
-            return Program.of(kept, self._profiles)
-        made = self._files.program(label, traced)
-        self._cache.put(key, made.data())
-        return made
+    def _forms(self, label: str) -> Forms:
+        """The programs of a section: those just made, those that were kept, or new ones."""
+        return Forms(
+            partial(self._plain, label), partial(self._traced, label), partial(self._quick, label)
+        )
 
-    def _entry(self, label: str, traced: bool) -> str:
-        return self._cache.key(self._key, label, "traced" if traced else "plain")
+    def _plain(self, label: str) -> Program:
+        if label in self._made:
+            return self._made.pop(label)
+        return self._kept(label, "plain") or self._keep(
+            label, "plain", self._files.program(label, traced=False)
+        )
+
+    def _traced(self, label: str) -> Program:
+        return self._kept(label, "traced") or self._keep(
+            label, "traced", self._files.program(label, traced=True)
+        )
+
+    def _quick(self, label: str, general: Program | None) -> Program | None:
+        kept = self._kept(label, "quick")
+        if kept is not None or general is None:
+            return kept
+        made = general.quick(self._profiles)
+        return made and self._keep(label, "quick", made)
+
+    def _kept(self, label: str, form: str) -> Program | None:
+        kept = self._cache.get(self._entry(label, form))
+        return Program.of(kept, self._profiles) if kept is not None else None
+
+    def _keep(self, label: str, form: str, program: Program) -> Program:
+        self._cache.put(self._entry(label, form), program.data())
+        return program
+
+    def _entry(self, label: str, form: str) -> str:
+        return self._cache.key(self._key, label, form)
 
     @cached_property
     def _files(self) -> Files:

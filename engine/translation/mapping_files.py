@@ -7,7 +7,7 @@ when somebody wants to see the tree.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import MappingError
@@ -17,7 +17,7 @@ from engine.language.programs import Program
 from engine.language.results import Library
 from engine.language.rules import half_program
 from engine.language.sections import Roots
-from engine.language.source import Map, Node, plain, suggest, tree
+from engine.language.source import Map, Node, Pos, plain, suggest, tree
 from engine.translation.formats import KINDS
 from engine.translation.framings import FRAMINGS
 
@@ -25,7 +25,7 @@ CTX = frozenset(
     "model client_model stream provider vendor format api_version limits now request_digest"
     " options status headers client_format upstream_format".split()
 )
-HALVES = {"read": None, "write": None, "tables": None, "fragments": None}
+HALVES = {"read": None, "write": None, "tables": None, "fragments": None, "usual": None}
 
 TEXT = {"type": "string"}
 OPTIONAL = {"type": "string", "nullable": True}
@@ -225,8 +225,23 @@ class Files:
         lists = node.get("models-list") if isinstance(node, Map) else None
         yield from _given(lists, "models-list", {"list": "models", "one": "model"}, self.library)
 
+    def _usual(self, node: Node | None, half: str) -> dict[str, tuple[Pos, frozenset[str]]]:
+        """What ``usual`` says of a half: the keys that most objects of a name have at most."""
+        said = node.get(half) if isinstance(node, Map) else None
+        found: dict[str, tuple[Pos, frozenset[str]]] = {}
+        for key, value in said.entries if isinstance(said, Map) else ():
+            keys = plain(value)
+            if isinstance(keys, list) and all(isinstance(each, str) for each in keys):
+                found[str(key.value)] = key.pos, frozenset(keys)
+            else:
+                self.problems.append(
+                    value.pos.problem("usual takes lists of keys, like {message: [role, content]}")
+                )
+        return found
+
     def _sections(self, kind: str, root: str, node: Map) -> Iterator[tuple[str, _Part]]:
         known = {*HALVES, *(["plan"] if kind == "request" else [])}
+        known -= {"usual"} if kind == "stream" else set()
         for key, _ in node.entries:
             if key.value not in known:
                 self.problems.append(
@@ -236,7 +251,10 @@ class Files:
         tables, fragments = dict(shared.tables), dict(shared.fragments)
         library = Library(self.name, tables, fragments, shared.profiles)
         self._collect(f"{kind}.yaml", library)
-        yield from _given(node, kind, {"read": "wire", "write": root}, library)
+        for half, document in (("read", "wire"), ("write", root)):
+            said = node.get("usual") if kind != "stream" else None
+            own = replace(library, usual=self._usual(said, half))
+            yield from _given(node, kind, {half: document}, own)
         # a plan takes what it needs and leaves the rest to others
         words = {"read": "wire", "write": "request"}
         yield from _given(node.get("plan"), "plan", words, library, whole=False)

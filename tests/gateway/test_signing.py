@@ -1,7 +1,6 @@
 """Signed requests: what is signed is what is sent, and whose keys sign."""
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from engine.gateway.signing import AwsSigV4
 from engine.gateway.upstream import Limits, Request, prepare
 from engine.translation.providers import Provider
 from tests.gateway.harness import translator
-from tests.support.gateway import ROOT
 from tests.support.sigv4 import verified
 
 KEYS = {"AKID": "s3cret"}
@@ -196,18 +194,3 @@ def test_without_its_package_the_error_names_the_extra(monkeypatch: pytest.Monke
         "credential acme: the signing aws-sigv4 needs the package botocore:"
         " pip install 'ai-proxy[aws]'"
     )
-
-
-def test_the_example_of_the_manual_is_a_credential_that_signs() -> None:
-    text = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
-    (example,) = [
-        block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if "AWS_" in block
-    ]
-    environ = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s3cret"}
-    made = translator()
-    (found,), notes = build(config.parse(example, environ), made.providers, made.formats, environ)
-    assert notes == []
-    assert found.signer is not None and found.secrets == ("s3cret",)
-    assert found.base_urls == {
-        "bedrock-converse": "https://bedrock-runtime.eu-central-1.amazonaws.com"
-    }

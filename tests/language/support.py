@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,9 +12,10 @@ from typing import Any
 
 from engine.language.assembling import section as compiled
 from engine.language.events import EventHalf
+from engine.language.quick import quick_tree
 from engine.language.results import Library
 from engine.language.rules import event_half
-from engine.language.runtime import Refusal
+from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, Seq, parse, plain, read
@@ -41,6 +45,10 @@ def library(node: Node | None) -> Library:
     found = Library("demo", profiles=_profiles())
     if isinstance(node, Map):
         tables, fragments = node.get("tables"), node.get("fragments")
+        usual = node.get("usual")
+        read = usual.get("read") if isinstance(usual, Map) else None
+        if isinstance(read, Map):
+            found.usual = {str(k.value): (k.pos, frozenset(plain(v))) for k, v in read.entries}
         if isinstance(tables, Map):
             found.tables = {str(key.value): plain(table) for key, table in tables.entries}
         if isinstance(fragments, Map):
@@ -60,7 +68,8 @@ def run(mapping: Node | str, document: Any, names: Node | None = None) -> Any:
 
 
 def outcome(mapping: Section, document: Any) -> Outcome:
-    """Run plainly and traced; both must agree."""
+    """Run plainly, quickly and traced; all must agree."""
+    _quick_agrees(mapping, document)
     try:
         result, lost = mapping.run(document, *GIVEN)
     except Refusal as refusal:
@@ -71,6 +80,44 @@ def outcome(mapping: Section, document: Any) -> Outcome:
     # two checks may find the same; whoever tells losses tells each once
     losses = dict.fromkeys(f"{loss.path}: {loss.reason}" for loss in trace.losses)
     return Outcome(result, list(losses), None)
+
+
+def _quick_agrees(mapping: Section, document: Any) -> None:
+    """The quick forms for all keys of the document and for fewer give the same, or give up."""
+    program = mapping.program
+    objects = re.findall(r"^ *g_(\w+) = ", program.source, re.MULTILINE)
+    general = _ran(program.names, document)
+    keys = frozenset(_keys(document))
+    for left_out in ("", *sorted(keys)[:4]):
+        usual = dict.fromkeys(objects, keys - {left_out})
+        tree, tested = quick_tree(program.source, program.names, usual)
+        names = {**program.names, **tested}
+        exec(compile(tree, program.label, "exec"), names)
+        found = _ran(names, document)
+        assert found is None or found == general, ast.unparse(tree)
+
+
+def _ran(names: dict[str, Any], document: Any) -> tuple[Any, ...] | None:
+    """What a program gives, loses or refuses; None when the document is unusual."""
+    losses: list[int] = []
+    try:
+        return repr(names["main"](document, *GIVEN, losses)), losses
+    except Unusual:
+        return None
+    except Refusal as refusal:
+        return refusal.rule, refusal.reason, refusal.status
+    except (*EVALUATION_ERRORS, TypeError) as error:
+        return (type(error).__name__,)
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _keys(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys(each)
 
 
 def _refusal(mapping: Section, document: Any, plainly: Refusal) -> str:

@@ -102,13 +102,6 @@ def test_a_stream_comes_out_as_bytes() -> None:
     assert result.stdout_bytes.endswith(b"data: [DONE]\n\n")
 
 
-def test_a_stream_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "botocore.eventstream", None)
-    result = _run("--kind", "stream", "--from", "bedrock-converse", "--to", "claude", given=b"")
-    assert result.exit_code == 1
-    assert "pip install 'ai-proxy[aws]'" in result.stderr
-
-
 def test_an_error_comes_out_in_the_other_envelope() -> None:
     result = _run("--kind", "error", "--status", "404", *REQUEST, given="<html>no</html>")
     assert json.loads(result.stdout)["error"] == {

@@ -1,0 +1,80 @@
+"""The quick form of a program: what is folded away, and what ends it.
+
+That it gives what the general form gives is held by every case of ``directives``
+(:func:`tests.language.support.outcome`) and by the snapshots.
+"""
+
+import ast
+
+import pytest
+
+from engine.language.programs import Program
+from engine.language.quick import quick_tree
+from engine.language.registry import FunctionError
+from engine.language.runtime import Unusual
+from engine.language.source import parse
+from tests.language.support import GIVEN, section
+
+MAPPING = """
+a: = wire.a
+b: { $value: wire.b, $else: none }
+list:
+  $each: wire.list
+  $as: item
+  $item: { x: = item.x, y: = item.y.z }
+"""
+USUAL = "usual: { read: { wire: [a, list], item: [x] } }"
+
+
+def _program(mapping: str, usual: str) -> Program:
+    return section(mapping, parse(usual, "usual.yaml")).program
+
+
+def _text(mapping: str, usual: str) -> str:
+    program = _program(mapping, usual)
+    return ast.unparse(quick_tree(program.source, program.names, program.usual)[0])
+
+
+def test_what_depends_on_other_keys_is_folded_away() -> None:
+    text = _text(MAPPING, USUAL)
+    assert "= 'none'" in text
+    assert "'y'" not in text and "'z'" not in text
+    assert "'x'" in text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"b": 1}, {"a": 1, "list": [{"x": 1}, {"y": {}}]}, {"list": [1]}, []],
+    ids=["of the document", "of an element", "an element that is none", "no object"],
+)
+def test_another_key_ends_it_and_the_general_form_answers(document: object) -> None:
+    program = _program(MAPPING, USUAL)
+    quick = program.quick(None)
+    assert quick is not None
+    with pytest.raises(Unusual):
+        quick.names["main"](document, *GIVEN, [])
+    mapping = section(MAPPING, parse(USUAL, "usual.yaml"))
+    general = mapping.run(document, *GIVEN)
+    mapping.quicken()
+    assert mapping.run(document, *GIVEN) == general
+
+
+def test_losses_before_an_unusual_object_are_not_told_twice() -> None:
+    text = "l: { $each: wire.l, $as: e, $item: { $first: [ = e.x, { $drop: no, $of: e.y } ] } }"
+    mapping = section(text, parse("usual: { read: { e: [x, y] } }", "usual.yaml"))
+    mapping.quicken()
+    assert mapping.run({"l": [{"y": 1}, {"z": 1}]}, *GIVEN) == ({"l": []}, True)
+    assert mapping.run({"l": [{"x": 1}]}, *GIVEN) == ({"l": [1]}, False)
+
+
+def test_an_error_in_it_is_told_with_the_place_in_the_mapping() -> None:
+    program = _program("a: = wire.a\nb: = lower(wire.b)\n", "usual: { read: { wire: [a, b] } }")
+    quick = program.quick(None)
+    assert quick is not None
+    with pytest.raises(FunctionError) as error:
+        quick.names["main"]({"b": []}, *GIVEN, [])
+    assert program.place(error.value) == "test.yaml:2:4"
+
+
+def test_without_usual_there_is_no_quick_form() -> None:
+    assert _program(MAPPING, "{}").quick(None) is None
