@@ -81,9 +81,11 @@ class Gateway:
             return
         snapshot = self.snapshot
         headers = _headers(scope)
-        method, path = scope["method"], scope["path"]
+        # The server leaves out the body of an answer to HEAD.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        path = scope["path"]
         context = Context(
-            method=method,
+            method=scope["method"],
             path=path,
             client=client_address(
                 scope.get("client"),
@@ -96,7 +98,8 @@ class Gateway:
         format = match.format if match else snapshot.ingress.belongs(path, headers)
         context.format = format.name
         exchange = Exchange(send, receive, context, envelope_headers(format, context.id))
-        replies = Replies(snapshot.translator, format, exchange)
+        as_array = match is not None and match.route.call == "generate" and match.as_array()
+        replies = Replies(snapshot.translator, format, exchange, as_array=as_array)
         try:
             if match is None:
                 await replies.fault("not-found", f"there is no {path} here")
@@ -124,7 +127,7 @@ class Gateway:
                     "internal", f"the gateway failed; its log has request {context.id}"
                 )
         finally:
-            if match is not None and match.route.call == "generate":
+            if match is not None and (match.route.method, match.route.call) == (method, "generate"):
                 self.metrics.observe(context)
             context.write()
 
@@ -148,7 +151,8 @@ class Gateway:
         elif kind == "model":
             await self._model(match, replies, snapshot)
         else:
-            await replies.fault("unserved", f"this gateway does not serve {match.route.path}")
+            words = f"this gateway does not serve {match.route.path}"
+            await replies.fault("unserved", words, final=True)
 
     async def _model(self, match: Match, replies: Replies, snapshot: Snapshot) -> None:
         for model in snapshot.router.listed():
@@ -201,7 +205,14 @@ class Gateway:
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    raw = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        # Lines of one name are one list; of keys that differ neither is taken.
+        for name in headers:
+            lines = [value for key, value in raw if key == name.encode("latin-1")]
+            headers[name] = b", ".join(lines).decode("latin-1")
+    return headers
 
 
 def _row(model: ListedModel, snapshot: Snapshot) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class Attempts:
                 context.usage = relay.stream.usage
                 if relay.stream.error is not None:
                     context.error = relay.stream.error["kind"]
-                context.losses = len(prepared.losses) + len(relay.stream.losses)
+                context.losses = [*prepared.losses, *relay.stream.losses]
 
     def _relay(
         self, response: Response, candidate: Candidate, prepared: Prepared, streamed: bool
@@ -196,7 +196,7 @@ class Attempts:
     ) -> None:
         all_losses = [*prepared.losses, *losses]
         context = self._call.context
-        context.usage, context.losses = usage, len(all_losses)
+        context.usage, context.losses = usage, all_losses
         passed = self._snapshot.settings.passthrough_headers
         await self._replies.whole(body, self._replies.headers(response, all_losses, passed))
 

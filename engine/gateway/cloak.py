@@ -74,6 +74,13 @@ class Cloak:
             edited["user"] = pseudonym(self._client, self._provider)
         return edited
 
+    @property
+    def moved(self) -> Mapping[str, int | None]:
+        """How far :meth:`edit` moves the elements of a list; None: other ones take their place."""
+        if not self._settings.system_prompt:
+            return {}
+        return {"instructions": None if self._settings.placement == "replace" else 1}
+
     def mask(self, text: str) -> str:
         """The text with a mask for each of the words; each spelling has its own."""
         return text if self._words is None else self._words.sub(self._masked, text)

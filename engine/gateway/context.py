@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.gateway.settings import Network
+from engine.translation.losses import Loss
+
+# Paths of losses in a line of the log, and characters of each.
+MAX_LOST = 10
+MAX_PATH = 100
 
 log = logging.getLogger("engine.gateway.access")
 
@@ -39,7 +44,7 @@ class Context:
     status: int = 0
     error: str | None = None
     first_event: float | None = None
-    losses: int = 0
+    losses: Sequence[Loss] = ()
     usage: Mapping[str, Any] | None = None
 
     @property
@@ -69,7 +74,8 @@ class Context:
             "ms": round(self.elapsed * 1000, 1),
             "input_tokens": usage.get("input"),
             "output_tokens": usage.get("output"),
-            "losses": self.losses or None,
+            "losses": len(self.losses) or None,
+            "lost": [loss.path[:MAX_PATH] for loss in self.losses[:MAX_LOST]] or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

@@ -24,18 +24,21 @@ class Match:
     def streamed(self, body: Mapping[str, Any]) -> bool:
         """Whether the client wants a stream. Raises Rejected when the field says neither."""
         if self.format.stream_in == "path":
-            # The method at the path's end says it; the same word ends the path of a streamed call.
-            wanted = self.format.upstream.get("stream-path", "").partition("?")[0]
-            return self.route.path.rpartition(":")[2] == wanted.rpartition(":")[2]
+            return self._streamed_by_path()
         stream = body.get("stream")
         if stream is not None and not isinstance(stream, bool):
             raise Rejected("stream must be true or false", "stream")
         return bool(stream)
 
+    def _streamed_by_path(self) -> bool:
+        # The method at the path's end says it; the same word ends the path of a streamed call.
+        wanted = self.format.upstream.get("stream-path", "").partition("?")[0]
+        return self.route.path.rpartition(":")[2] == wanted.rpartition(":")[2]
+
     def as_array(self) -> bool:
-        """Whether a streamed answer is one JSON array: its events were not asked for."""
+        """Whether the answer is one JSON array: a stream whose events were not asked for."""
         asked_by = self.format.framing.asked_by
-        if asked_by is None:
+        if asked_by is None or not self._streamed_by_path():
             return False
         query = self.query.decode("latin-1")
         return asked_by.partition("=")[::2] not in parse_qsl(query, keep_blank_values=True)
@@ -65,7 +68,11 @@ class Ingress:
         if not found:
             for pattern, format, route in self._patterns:
                 if hit := pattern.fullmatch(path):
-                    found.append(Match(format, route, hit.groupdict().get("model"), query))
+                    model = hit.groupdict().get("model")
+                    # What stands behind a colon may be a part of a name, or a call that nobody
+                    # knows: only the route's own method tells.
+                    if route.method == method or ":" not in path:
+                        found.append(Match(format, route, model, query))
         if len(found) > 1:
             asker = self.asker(headers)
             found.sort(key=lambda match: (match.route.method != method, match.format is not asker))

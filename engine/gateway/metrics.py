@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter as Tally
 from typing import Any
 
@@ -13,8 +14,12 @@ from prometheus_client.registry import Collector
 
 from engine.gateway.context import Context
 
-# Names of models come from clients where a credential serves any name; their number is bounded.
+# Names of models come from clients where a credential serves any name, fields always do; their
+# number is bounded.
 MAX_MODELS = 500
+MAX_FIELDS = 500
+MAX_FIELD_LENGTH = 100
+FIELD_STEPS = 3
 OTHER = "other"
 # Upper bounds in seconds and the names that the JSON gives the ranges below them.
 LATENCIES = {0.1: "<100", 0.5: "100-499", 1.0: "500-999", 5.0: "1000-4999", 30.0: "5000-29999"}
@@ -22,6 +27,30 @@ LONGEST = ">=30000"
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 # A client that leaves is no failure of the gateway or of an upstream.
 NO_ERROR = ("gone",)
+
+
+_POSITION = re.compile(r"\[[0-9]+\]")
+
+
+class _Names:
+    """The first so many names there were; all later ones are one."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def known(self, name: str) -> str:
+        if not name or name in self._known:
+            return name
+        if len(self._known) >= self._most:
+            return OTHER
+        self._known.add(name)
+        return name
+
+
+def _field(path: str) -> str:
+    """A path without its positions, and without what is deep in a client's own structures."""
+    return ".".join(_POSITION.sub("[]", path).split(".")[:FIELD_STEPS])[:MAX_FIELD_LENGTH]
 
 
 class Metrics:
@@ -49,7 +78,10 @@ class Metrics:
             registry=own,
         )
         self._losses = Counter(
-            "ai_proxy_losses", "Fields lost in translation", labels, registry=own
+            "ai_proxy_losses",
+            "Fields lost in translation",
+            ("format", "provider", "field"),
+            registry=own,
         )
         self._latency = Histogram(
             "ai_proxy_latency_seconds",
@@ -65,7 +97,8 @@ class Metrics:
             buckets=tuple(LATENCIES),
             registry=own,
         )
-        self._models: set[str] = set()
+        self._models = _Names(MAX_MODELS)
+        self._fields = _Names(MAX_FIELDS)
         self._shown = own
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             self._shown = CollectorRegistry()
@@ -74,7 +107,7 @@ class Metrics:
     def observe(self, context: Context) -> None:
         """Count a generation that has ended."""
         format, provider = context.format or "", context.provider or ""
-        model = self._model(context.upstream_model)
+        model = self._models.known(context.upstream_model or "")
         labels = (format, provider, model)
         self._requests.labels(*labels, str(context.status)).inc()
         self._latency.labels(format).observe(context.elapsed)
@@ -84,20 +117,13 @@ class Metrics:
             self._errors.labels(format, context.error).inc()
         if context.attempts:
             self._calls.labels(provider).inc(context.attempts)
-        if context.losses:
-            self._losses.labels(*labels).inc(context.losses)
+        for loss in context.losses:
+            field = self._fields.known(_field(loss.path))
+            self._losses.labels(format, provider, field).inc()
         for kind in TOKENS if context.usage else ():
             count = (context.usage or {}).get(kind)
             if isinstance(count, int) and count > 0:
                 self._tokens.labels(*labels, kind).inc(count)
-
-    def _model(self, name: str | None) -> str:
-        if name is None or name in self._models:
-            return name or ""
-        if len(self._models) >= MAX_MODELS:
-            return OTHER
-        self._models.add(name)
-        return name
 
     def text(self) -> tuple[bytes, str]:
         """Prometheus' text and its content type."""

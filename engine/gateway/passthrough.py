@@ -13,23 +13,24 @@ from engine.translation.jsontext import JsonError
 from engine.translation.streams import Stream
 
 
-def renamed(raw: bytes, document: dict[str, Any], name: str) -> bytes:
-    """The document's bytes with another model name and nothing else changed.
+def renamed(raw: bytes, document: dict[str, Any], name: str, key: str = "model") -> bytes:
+    """The document's bytes with another model name at ``key`` and nothing else changed.
 
     Where the key's place cannot be told from the bytes alone the document is written anew.
     """
-    if document.get("model") == name:
+    if document.get(key) == name:
         return raw
-    if raw.count(b'"model"') == 1:
-        old = jsontext.dumps(document["model"])
+    quoted = jsontext.dumps(key)
+    if raw.count(quoted) == 1:
+        old = jsontext.dumps(document[key])
         edited, count = re.subn(
-            rb'"model"(\s*:\s*)' + re.escape(old),
-            lambda found: b'"model"' + found[1] + jsontext.dumps(name),
+            re.escape(quoted) + rb"(\s*:\s*)" + re.escape(old),
+            lambda found: quoted + found[1] + jsontext.dumps(name),
             raw,
         )
         if count == 1:
             return edited
-    return jsontext.dumps({**document, "model": name})
+    return jsontext.dumps({**document, key: name})
 
 
 def asking(raw: bytes, asks: UsageOnRequest) -> bytes:
@@ -58,8 +59,9 @@ class PassThrough:
     """A stream handed on frame by frame while an observer reads along.
 
     Has the interface of the translator's Stream. ``names``: the upstream's name of the model and
-    the client's. ``hidden``: the event with the counts was not the client's wish and is left out.
-    Only whole frames are passed on, so that an error can follow a broken one.
+    the client's, which events have at ``key``. ``hidden``: the event with the counts was not the
+    client's wish and is left out. Only whole frames are passed on, so that an error can follow a
+    broken one.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PassThrough:
         framing: Framing,
         names: tuple[str, str] | None = None,
         hidden: UsageOnRequest | None = None,
+        key: str = "model",
     ) -> None:
         self._observer = observer
         self._framing = framing
@@ -77,7 +80,8 @@ class PassThrough:
         self._rename: tuple[re.Pattern[bytes], bytes] | None = None
         if names is not None and names[0] != names[1]:
             old, new = jsontext.dumps(names[0]), jsontext.dumps(names[1])
-            self._rename = (re.compile(rb'("model"\s*:\s*)' + re.escape(old)), new)
+            named = re.escape(jsontext.dumps(key))
+            self._rename = (re.compile(b"(" + named + rb"\s*:\s*)" + re.escape(old)), new)
 
     @property
     def started(self) -> bool:

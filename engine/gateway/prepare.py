@@ -149,6 +149,7 @@ class Preparing:
             headers=dict(call.headers),
             options=self._options,
             edit=None if cloak is None else cloak.edit,
+            moved=None if cloak is None else cloak.moved,
             client_model=call.model,
         )
         return _Draft(request, cloak, rules)
@@ -272,7 +273,8 @@ class Preparing:
         if prepared.same:
             hidden = call.format.usage_on_request if prepared.usage_asked else None
             names = (candidate.model, call.model)
-            return PassThrough(stream, call.format.framing, names, hidden)
+            told = call.format.model_told
+            return PassThrough(stream, call.format.framing, names, hidden, told)
         if prepared.cloak is not None and prepared.cloak.restores:
             stream.through(prepared.cloak.stage())
         return stream
@@ -324,8 +326,9 @@ class Preparing:
         """The whole answer as the client gets it; ``raw`` is the upstream's ``document``."""
         if not prepared.same:
             return self.encoded(prepared, answer.body)
-        if document.get("model") == candidate.model != self._call.model:
-            return renamed(raw, document, self._call.model)
+        key = self._call.format.model_told
+        if document.get(key) == candidate.model != self._call.model:
+            return renamed(raw, document, self._call.model, key)
         return raw
 
     def encoded(self, prepared: Prepared, body: dict[str, Any]) -> bytes:

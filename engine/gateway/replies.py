@@ -25,16 +25,25 @@ NO_RETRY = (b"x-should-retry", b"false")
 
 
 class Replies:
-    """Writes the one answer of a request. ``call`` is known once the request has been read."""
+    """Writes the one answer of a request. ``call`` is known once the request has been read.
+
+    ``as_array``: the client reads an array, of an error, too.
+    """
 
     def __init__(
-        self, translator: Translator, format: Format, exchange: Exchange, call: Call | None = None
+        self,
+        translator: Translator,
+        format: Format,
+        exchange: Exchange,
+        call: Call | None = None,
+        as_array: bool = False,
     ) -> None:
         self._translator = translator
         self._format = format
         self._exchange = exchange
         self._context = exchange.context
         self._call = call
+        self._as_array = as_array if call is None else call.as_array
 
     async def whole(self, body: bytes, headers: Headers) -> None:
         """A complete answer."""
@@ -96,7 +105,8 @@ class Replies:
         if final and (answer.status in _SDK_RETRIES or answer.status >= 500):
             headers.append(NO_RETRY)
         headers += self._debug()
-        await self._exchange.answer(answer.status, jsontext.dumps(answer.body), headers, JSON)
+        body = jsontext.dumps([answer.body] if self._as_array else answer.body)
+        await self._exchange.answer(answer.status, body, headers, JSON)
 
     def headers(
         self, response: Response, losses: Sequence[Loss], passed: frozenset[str]

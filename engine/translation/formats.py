@@ -101,6 +101,7 @@ class Format:
     default_provider: str
     routes: tuple[Route, ...]
     model_in: str
+    model_told: str
     stream_in: str
     upstream: dict[str, str]
     api_versions: ApiVersions
@@ -156,6 +157,7 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         default_provider=facts.get("default-provider", name),
         routes=tuple(Route(**route) for route in facts.get("routes") or ()),
         model_in=facts.get("model-in", "body.model"),
+        model_told=facts.get("model-told", "model"),
         stream_in=facts.get("stream-in", "body.stream"),
         upstream=facts.get("upstream") or {"path": "/"},
         api_versions=ApiVersions(

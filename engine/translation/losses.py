@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,18 +56,37 @@ class Run:
         return self.rules[rule].place if rule >= 0 else ""
 
 
-class Origins:
-    """Where the values of a canonical document came from."""
+# Lists whose elements were moved between the halves: how far, or None when others took their place.
+Moved = Mapping[str, int | None]
+_ELEMENT = re.compile(r"(\w+)\[(\d+)\]")
 
-    def __init__(self, run: Run) -> None:
+
+class Origins:
+    """Where the values of a canonical document came from; its lists may have been ``moved``."""
+
+    def __init__(self, run: Run, moved: Moved | None = None) -> None:
         self._notes = run.trace.outputs(run.result, conditions=True)
         self._order = sorted(self._notes)
+        self._moved = moved or {}
+
+    def _before(self, path: str) -> str | None:
+        """The path that a value had before lists were moved; None for what was put in."""
+        found = _ELEMENT.match(path)
+        if found is None or found[1] not in self._moved:
+            return path
+        by = self._moved[found[1]]
+        position = -1 if by is None else int(found[2]) - by
+        return None if position < 0 else f"{found[1]}[{position}]{path[found.end() :]}"
 
     def of(self, path: str, conditions: bool = True) -> list[str]:
         """The source paths behind a canonical path; none for what a rule wrote by itself.
 
         ``conditions``: what a rule wrote by itself stands for what it was written on condition of.
         """
+        was = self._before(path)
+        if was is None:
+            return []
+        path = was
         notes = self._notes.get(path)
         if notes is None:
             below = self._below(path)
@@ -89,11 +108,13 @@ class Origins:
 
         What a rule of the read half wrote by itself was never the source's.
         """
-        pieces = self._below(path) if _NATIVE.search(path) else []
+        pieces = self._below(self._before(path) or "") if _NATIVE.search(path) else []
         return pieces or self.of(path, conditions=False)
 
     def near(self, path: str) -> str | None:
         """One source path for a canonical path, if need be that of what it stands in."""
+        if self._before(path) is None:
+            return None
         for place in (path, *_containers(path)):
             found = self.of(place)
             if found:
@@ -162,8 +183,11 @@ def _meeting(paths: list[str]) -> list[str]:
     return [_joined(segments) for segments in by_root.values()]
 
 
-def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
-    """All losses of a translation, each path and reason once, in the order they came up."""
+def told(read: Run | None, write: Run | None, side: str, moved: Moved | None = None) -> list[Loss]:
+    """All losses of a translation, each path and reason once, in the order they came up.
+
+    ``moved``: lists of the canonical document whose elements were moved between the halves.
+    """
     found: dict[tuple[str, str], Loss] = {}
 
     def add(run: Run, loss: TracedLoss, path: str) -> None:
@@ -174,7 +198,7 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
         for loss in read.trace.losses:
             add(read, loss, loss.path)
     if read is not None and write is not None:
-        origins = Origins(read)
+        origins = Origins(read, moved)
         for loss in write.trace.losses:
             if loss.kind == "unread" and loss.path:
                 places = origins.each(loss.path)
@@ -187,13 +211,15 @@ def told(read: Run | None, write: Run | None, side: str) -> list[Loss]:
     return list(found.values())
 
 
-def explained(read: Run, write: Run, at: str = "") -> list[dict[str, Any]]:
+def explained(
+    read: Run, write: Run, at: str = "", moved: Moved | None = None
+) -> list[dict[str, Any]]:
     """Every leaf of what was written: ``{out, in: [paths], rule, how}``.
 
     ``at``: the path, in what was read, of the document that was written from (an event in a list
-    of events).
+    of events). ``moved`` as in :func:`told`.
     """
-    origins = Origins(read)
+    origins = Origins(read, moved)
     notes = write.trace.outputs(write.result)
     rows: list[dict[str, Any]] = []
     for path in _leaves(write.result, ""):

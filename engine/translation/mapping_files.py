@@ -45,6 +45,7 @@ FACTS: dict[str, Any] = {
         },
     },
     "model-in": {"type": "string", "allowed": ["body.model", "path"], "default": "body.model"},
+    "model-told": TEXT,
     "stream-in": {"type": "string", "allowed": ["body.stream", "path"], "default": "body.stream"},
     "upstream": {"type": "dict", "required": True, "schema": {"path": TEXT, "stream-path": TEXT}},
     "api-versions": {

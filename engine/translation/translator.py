@@ -27,7 +27,7 @@ from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
-from engine.translation.losses import Loss, Origins, Run, explained, told
+from engine.translation.losses import Loss, Moved, Origins, Run, explained, told
 from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
@@ -77,6 +77,7 @@ class Translated:
     _write: _Half
     _lost: bool
     _again: Callable[[], Translated]
+    _moved: Moved
 
     @property
     def wanted(self) -> list[str]:
@@ -96,12 +97,12 @@ class Translated:
         """What did not get across, by the client's own paths."""
         if not self._lost:
             return []
-        found = told(self._read.trace(), self._write.trace(), "request")
+        found = told(self._read.trace(), self._write.trace(), "request", self._moved)
         return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
 
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""
-        rows = explained(self._read.trace(), self._write.trace())
+        rows = explained(self._read.trace(), self._write.trace(), moved=self._moved)
         return [{**row, "in": [self._read.spelt(path) for path in row["in"]]} for row in rows]
 
 
@@ -226,6 +227,7 @@ class Translator:
         headers: dict[str, str] | None = None,
         options: dict[str, Any] | None = None,
         edit: Callable[[Body], Body] | None = None,
+        moved: Moved | None = None,
         client_model: str | None = None,
     ) -> Translated:
         """The client's request as one for the upstream. Raises Rejected.
@@ -234,7 +236,7 @@ class Translator:
         ``client_model`` the client's where its body does not hold it (a format with the model in
         the path);
         ``headers`` are the client's, for what they say about the body (an API version); ``edit``
-        makes another canonical request of the one that was read.
+        makes another canonical request of the one that was read, in which lists are ``moved``.
         """
         client = self._format(source)
         who, upstream = self._target(target, provider)
@@ -244,7 +246,7 @@ class Translator:
             client, upstream, who, body, model, stream, options, headers, client_model
         )
         plan.canonical, lost = self._run(reading, None)
-        return self._sent(client, upstream, plan, reading, lost, edit)
+        return self._sent(client, upstream, plan, reading, lost, edit, moved or {})
 
     def _sent(
         self,
@@ -254,13 +256,14 @@ class Translator:
         reading: _Half,
         lost: bool,
         edit: Callable[[Body], Body] | None,
+        moved: Moved,
     ) -> Translated:
         """The write half of a request."""
         who, canonical = plan.provider, plan.canonical
         if edit is not None:
             canonical = edit(canonical)
         writing = self._writing(client, upstream, plan, canonical)
-        out, lost_too = self._run(writing, reading)
+        out, lost_too = self._run(writing, reading, moved)
         if type(out) is not dict:
             raise Rejected("there is nothing to send")
         wanted = plan.model or ""
@@ -270,8 +273,8 @@ class Translator:
         path = (who.path if who and who.path else None) or upstream.upstream_path(
             wanted, plan.stream
         )
-        again = partial(self._sent, client, upstream, plan, reading, lost, edit)
-        return Translated(out, path, sent, plan, reading, writing, lost or lost_too, again)
+        again = partial(self._sent, client, upstream, plan, reading, lost, edit, moved)
+        return Translated(out, path, sent, plan, reading, writing, lost or lost_too, again, moved)
 
     def require(
         self,
@@ -353,21 +356,25 @@ class Translator:
             row = self._rows[key] = {**side.limits.row(model), **own}
         return row
 
-    def _run(self, half: _Half, reading: _Half | None) -> tuple[Any, bool]:
+    def _run(
+        self, half: _Half, reading: _Half | None, moved: Moved | None = None
+    ) -> tuple[Any, bool]:
         """Run a section; a refusal is told with the client's path, found by running once more,
         traced."""
         try:
             return half.run()
         except Refusal as refusal:
-            raise self._refusal(half, reading, refusal) from None
+            raise self._refusal(half, reading, refusal, moved) from None
 
-    def _refusal(self, half: _Half, reading: _Half | None, refusal: Refusal) -> Rejected:
+    def _refusal(
+        self, half: _Half, reading: _Half | None, refusal: Refusal, moved: Moved | None = None
+    ) -> Rejected:
         try:
             half.trace()
         except Refusal as traced:
             path = traced.path
             if reading is not None and path:
-                path = Origins(reading.trace()).near(path)
+                path = Origins(reading.trace(), moved).near(path)
             path = path and (reading or half).spelt(path)
             return rejected(traced, path, half.section, traced=True)
         return rejected(refusal, None, half.section, traced=False)

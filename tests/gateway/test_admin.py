@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
 
+from engine.gateway.context import Context
+from engine.gateway.metrics import MAX_FIELDS, Metrics
+from engine.translation.losses import Loss
 from tests.gateway.harness import claude_answer, claude_stream, credential, serving
 from tests.gateway.wire import answers, streams, upstream
 
@@ -153,6 +157,44 @@ def test_scrapers_get_prometheus_text_at_the_same_path() -> None:
             assert json.loads((await gw.http.get("/metrics")).text)["total_requests"] == 1
 
     asyncio.run(main())
+
+
+def test_losses_are_counted_by_field_and_named_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "engine.gateway.access")
+    deep = {"type": "object", "properties": {"p": {"type": "string", "x-own-secret": 1}}}
+    tools = [{"name": "t", "input_schema": deep, "unheard_of": 1}]
+
+    async def main() -> str:
+        async with serving(DEMO) as gw:
+            for more in ({"unheard_of": {"deep": {"deeper": {"deepest": 1}}}}, {"tools": tools}):
+                answer = await gw.claude(model="demo", **more)
+                assert answer.status_code == 200
+            accept = {"accept": "text/plain"}
+            return (await gw.http.get("/metrics", headers=accept)).text
+
+    lines = [each for each in asyncio.run(main()).splitlines() if "losses_total{" in each]
+    start = "ai_proxy_losses_total{field="
+    shown = sorted(line.removeprefix(start).partition(",")[0] for line in lines)
+    assert shown == ['"tools[].unheard_of"', '"unheard_of"']
+    assert all(line.endswith(" 1.0") for line in lines)
+    fields = [record.__dict__["fields"] for record in caplog.records]
+    named = [field["lost"] for field in fields if "lost" in field]
+    assert named == [["unheard_of"], ["tools[0].unheard_of"]]
+
+
+def test_no_more_fields_are_counted_by_name_than_the_bound() -> None:
+    metrics = Metrics()
+    for number in range(MAX_FIELDS + 3):
+        context = Context("POST", "/", format="claude", provider="p")
+        context.losses = [Loss(f"a[{number}].k{number}.b.c", "r", "", "unread", "request")]
+        metrics.observe(context)
+    lines = metrics.text()[0].decode().splitlines()
+    counted = [line for line in lines if line.startswith("ai_proxy_losses_total{")]
+    assert len(counted) == MAX_FIELDS + 1
+    assert 'field="a[].k0.b",' in counted[0]
+    assert any('field="other"' in line and line.endswith(" 3.0") for line in counted)
 
 
 def test_a_gateway_without_a_file_has_nothing_to_reload() -> None:

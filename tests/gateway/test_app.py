@@ -18,6 +18,7 @@ from engine.gateway.settings import guard
 from tests.gateway.harness import CHAT, CLAUDE, Running, claude_request, serving
 
 DEMO = {"credentials": [{"provider": "demo"}]}
+GEMINI = "/v1beta/models/"
 PATHS = pytest.mark.parametrize("path", [CHAT, CLAUDE], ids=["chat", "claude"])
 
 
@@ -35,6 +36,9 @@ def message(answer: httpx.Response, path: str) -> str:
     if path.startswith(CLAUDE):
         assert body["type"] == "error"
         assert body["request_id"] == answer.headers["request-id"]
+    elif path.startswith(GEMINI):
+        assert set(body["error"]) == {"code", "message", "status", "details"}
+        assert body["error"]["code"] == answer.status_code
     else:
         assert set(body) == {"error"}
         assert set(body["error"]) == {"message", "type", "param", "code"}
@@ -163,6 +167,9 @@ def test_not_ready_without_a_usable_credential() -> None:
         ("POST", "/v1/messages/batches", {}, 404, CLAUDE),
         ("GET", "/v1/messages", {}, 405, CLAUDE),
         ("DELETE", "/v1/chat/completions", {}, 405, CHAT),
+        ("POST", "/v1beta/models/m:nonsense", {}, 404, GEMINI),
+        ("DELETE", "/v1beta/models/m", {}, 405, GEMINI),
+        ("POST", "/v1beta/models/m:countTokens", {}, 501, GEMINI),
         ("POST", "/v1/messages/count_tokens?beta=true", {}, 501, CLAUDE),
         ("POST", "/v1/embeddings", {}, 501, CHAT),
         ("POST", "/v1/completions", {}, 501, CHAT),
@@ -176,8 +183,59 @@ def test_what_is_not_served_is_told_in_the_envelope_of_the_paths_format(
         assert answer.status_code == status
         assert message(answer, envelope)
         assert ("allow" in answer.headers) is (status == 405)
+        # SDKs try again what ends in 5xx; this will never be served.
+        assert (answer.headers.get("x-should-retry") == "false") is (status == 501)
+        assert gw.gateway.metrics.document()["total_errors"] == 0
 
     ask(work)
+
+
+def test_a_head_request_is_answered_like_a_get_without_the_body() -> None:
+    async def work(gw: Running) -> None:
+        for path in ("/v1/models", "/v1/models/demo", "/health"):
+            there, head = await gw.http.get(path), await gw.http.head(path)
+            assert (head.status_code, head.content) == (there.status_code, b"")
+            assert head.headers["content-length"] == there.headers["content-length"]
+
+    ask(work)
+
+
+def test_header_lines_of_one_name_are_one_list() -> None:
+    async def work(gw: Running) -> None:
+        twice = [("x-api-key", "k"), ("x-api-key", "other")]
+        assert (await gw.http.get("/v1/models", headers=twice)).status_code == 401
+        once = [("x-api-key", "k"), ("anthropic-beta", "a-1"), ("anthropic-beta", "b-2")]
+        assert (await gw.http.get("/v1/models", headers=once)).status_code == 200
+
+    ask(work, {**DEMO, "api-keys": ["k"]})
+
+
+def test_what_command_line_clients_send_to_warm_up_is_quick_keyless_and_no_error() -> None:
+    counting = claude_request(model="demo")
+
+    async def work(gw: Running) -> None:
+        key = {"authorization": "Bearer k"}
+        betas = {**key, "anthropic-version": "2023-06-01", "anthropic-beta": "token-counting"}
+        answers = [
+            await gw.http.head("/"),
+            await gw.http.head("/api/hello"),
+            await gw.http.get("/v1/models?limit=1000", headers=betas),
+        ]
+        assert [answer.status_code for answer in answers] == [200, 404, 200]
+        listed = answers[-1].json()
+        assert {"data", "has_more", "first_id", "last_id"} <= set(listed)
+        burst = [
+            gw.http.post("/v1/messages/count_tokens?beta=true", json=counting, headers=betas)
+            for _ in range(24)
+        ]
+        assert {answer.status_code for answer in await asyncio.gather(*burst)} == {501}
+        # the burst costs the calls after it nothing
+        answer = await gw.http.post("/v1/messages?beta=true", json=counting, headers=betas)
+        assert answer.status_code == 200
+        counted = gw.gateway.metrics.document()
+        assert (counted["total_requests"], counted["total_errors"]) == (1, 0)
+
+    ask(work, {**DEMO, "api-keys": ["k"]})
 
 
 def test_models_are_listed_in_the_shape_of_who_asks() -> None:

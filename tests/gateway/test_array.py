@@ -53,6 +53,34 @@ def test_a_stream_that_breaks_off_is_an_array_with_the_error_at_its_end() -> Non
     assert last["error"]["code"] >= 500
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (ARRAY, ASKED, 429),
+        (ARRAY.replace("/m:", "/nobodys:"), ASKED, 404),
+        (ARRAY, [], 400),
+        (ARRAY + "?key=wrong", ASKED, 401),
+    ],
+    ids="upstream model body key".split(),
+)
+def test_an_error_is_an_array_of_one_too(path: str, body: Any, status: int) -> None:
+    async def main() -> None:
+        limit = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow"}}
+        async with upstream(answers(limit, 429)) as wire:
+            rows = [credential("claude", wire.url, models=[{"id": "m"}])]
+            async with serving({"credentials": rows, "api-keys": ["right"]}) as gw:
+                keys = {} if "?key" in path else {"x-goog-api-key": "right"}
+                answer = await gw.http.post(path, json=body, headers=keys)
+                assert answer.status_code == status
+                (only,) = answer.json()
+                assert only["error"]["code"] == status
+                events = path.partition("?")[0] + "?alt=sse"
+                alone = await gw.http.post(events, json=body, headers=keys)
+                assert alone.json()["error"]["code"] in (status, 401)
+
+    asyncio.run(main())
+
+
 def asked(script: Script, path: str = ARRAY, **settings: Any) -> httpx.Response:
     """The answer of a gateway in front of a Claude upstream."""
 

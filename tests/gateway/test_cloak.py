@@ -65,6 +65,34 @@ def test_trap_26_the_clients_blocks_stay_behind_the_operators_text() -> None:
     assert wire.heard[0].document["system"] == [{"type": "text", "text": "House rules."}, *BLOCKS]
 
 
+@pytest.mark.parametrize(
+    ("placement", "lost"), [("prepend", ["system[1].cache_control"]), ("replace", [])]
+)
+def test_losses_and_explanations_name_the_clients_own_blocks(
+    placement: str, lost: list[str]
+) -> None:
+    marked = {"type": "text", "text": "two", "cache_control": {"type": "ephemeral"}}
+    system = [{"type": "text", "text": "one"}, marked]
+    cloak = {"mode": "always", "system-prompt": "Own.", "placement": placement}
+
+    async def main() -> None:
+        chat = credential("openai-compatible", "http://127.0.0.1:9", "a", cloak={**cloak})
+        claude = credential("claude", "http://127.0.0.1:9", "b", cloak=cloak)
+        async with serving({"credentials": [chat, claude]}) as gw:
+            asked = {"path": CLAUDE, "request": claude_request(system=system)}
+            told = (await gw.http.post("/admin/translate", json=asked)).json()
+            assert [loss["path"] for loss in told["losses"]] == lost
+            asked["credential"] = "b"
+            told = (await gw.http.post("/admin/translate", json=asked)).json()
+            rows = {row["out"]: row["in"] for row in told["explain"]}
+            assert rows["system[0].text"] == []
+            if placement == "prepend":
+                assert rows["system[1].text"] == ["system[0].text"]
+                assert rows["system[2].text"] == ["system[1].text"]
+
+    asyncio.run(main())
+
+
 def test_the_operators_text_can_replace_the_clients() -> None:
     cloak = {"mode": "always", "system-prompt": "House rules.", "placement": "replace"}
     _, wire = ask(cloak, answers(claude_answer()), claude_request(system=BLOCKS))

@@ -9,6 +9,7 @@ from engine.gateway import config, manual
 from engine.gateway.context import Context
 from engine.gateway.schema import keys
 from engine.gateway.snapshot import build
+from engine.translation.losses import Loss
 from tests.gateway.harness import translator
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,8 @@ def test_the_operations_manual_names_every_metric_and_admin_page() -> None:
 def test_the_operations_manual_names_every_field_of_the_log() -> None:
     context = Context("GET", "/", "c", key="k", format="f", model="m", stream=True, provider="p")
     context.credential = context.upstream_model = context.upstream_request_id = "x"
-    context.attempts = context.status = context.losses = 1
+    context.attempts = context.status = 1
+    context.losses = [Loss("a", "b", "c", "dropped", "request")]
     context.error, context.usage = "e", {"input": 1, "output": 1}
     text = (ROOT / "docs" / "operations.md").read_text()
     named = set(re.findall(r"`([a-z_]+)`", text))

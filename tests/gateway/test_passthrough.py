@@ -13,14 +13,16 @@ from tests.gateway.harness import (
     CHAT,
     DONE,
     Running,
+    chat_answer,
     chat_request,
+    chat_stream,
     chunk,
     claude_request,
     credential,
     serving,
     translator,
 )
-from tests.gateway.wire import Heard, streams, upstream
+from tests.gateway.wire import Heard, answers, streams, upstream
 
 COUNTS = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 USAGE = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
@@ -134,3 +136,38 @@ def test_formats_that_always_tell_their_counts_are_left_alone() -> None:
     assert [name for name, side in translator().formats.items() if side.usage_on_request] == [
         "openai-chat"
     ]
+
+
+@pytest.mark.parametrize("model", ["ours", "theirs"], ids=["same-format", "other-format"])
+def test_an_alias_in_the_path_is_the_name_that_answers_tell(model: str) -> None:
+    part = {"content": {"role": "model", "parts": [{"text": "up"}]}, "finishReason": "STOP"}
+    told = {"candidates": [part], "modelVersion": "up", "responseId": "r"}
+    frame = b"data: %b\r\n\r\n" % json.dumps(told).encode()
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+    async def main() -> None:
+        async with (
+            upstream(answers(told), streams(frame)) as own,
+            upstream(
+                answers(chat_answer(model="up")), streams(*chat_stream("a", model="up"))
+            ) as chat,
+        ):
+            rows = [
+                credential("gemini", own.url, models=[{"id": "up", "alias": "ours"}]),
+                credential("openai", chat.url, models=[{"id": "up", "alias": "theirs"}]),
+            ]
+            async with serving({"credentials": rows}) as gw:
+                path = f"/v1beta/models/{model}"
+                whole = await gw.http.post(f"{path}:generateContent", json=body)
+                assert whole.json()["modelVersion"] == model
+                stream = await gw.http.post(f"{path}:streamGenerateContent?alt=sse", json=body)
+                assert f'"{model}"' in stream.text
+                assert '"modelVersion": "up"' not in stream.text
+                assert '"modelVersion":"up"' not in stream.text
+            if model == "ours":
+                # nothing else is touched
+                assert whole.json() == {**told, "modelVersion": "ours"}
+                assert stream.content == frame.replace(b'n": "up"', b'n": "ours"')
+                assert own.heard[0].path == "/v1beta/models/up:generateContent"
+
+    asyncio.run(main())
