@@ -39,7 +39,8 @@ AT_ONCE = 16
 PACED_AT_ONCE = 200
 PAUSE = 0.02
 
-# The goals: a translation against the bare loop, and LiteLLM against a translation.
+# The goals: a translation against the bare loop, and LiteLLM against a translation,
+# of all but the lossy request, which is told apart for what telling losses costs.
 GOALS = {"typical": 3.5, "agent": 4.5, "stream": 4.0, "paced": 4.0}
 CHEAPER = 15.0
 
@@ -157,6 +158,7 @@ def scenarios(requests: int, deltas: int, paced: int) -> list[Scenario]:
 
     return [
         made("typical", typical, requests),
+        made("lossy", typical | {"temperature": 0.7}, requests),
         made("agent", agent, requests // 2),
         made("stream", stream, requests // 8),
         made("paced", stream | {"model": PACED}, paced, paced),

@@ -87,7 +87,7 @@ def said(answer: bytes) -> dict[str, Any]:
     text, end = "", None
     for line in answer.split(b"\n"):
         if line.startswith(b"data: {"):
-            for choice in json.loads(line[6:])["choices"]:
+            for choice in json.loads(line[6:]).get("choices") or ():
                 text += choice["delta"].get("content") or ""
                 end = choice.get("finish_reason") or end
     return {"text": text, "calls": [], "end": end}

@@ -27,7 +27,7 @@ def test_a_small_run_measures_every_server_and_verifies_what_it_says(
     measured = {(row["scenario"], row["server"]) for row in report["figures"]}
     assert measured == {
         (scenario, server)
-        for scenario in ("typical", "agent", "stream", "paced")
+        for scenario in ("typical", "lossy", "agent", "stream", "paced")
         for server in ("direct", "bare", "passed", "translated")
     }
     assert all(row["cpu_ms"] > 0 for row in report["figures"])
