@@ -23,6 +23,7 @@ from starlette.types import Send as ASGISend
 from engine.errors import Rejected
 from engine.gateway import call as calls
 from engine.gateway.admin import Admin
+from engine.gateway.attempt import STOPPING
 from engine.gateway.call import Call
 from engine.gateway.context import Context, client_address
 from engine.gateway.dispatch import Dispatcher
@@ -118,11 +119,17 @@ class Gateway:
                     await self._serve(match, headers, exchange, replies, snapshot)
         except ClientGone:
             context.status, context.error = CLIENT_CLOSED, "gone"
+        except asyncio.CancelledError:
+            # The server stops and waits no longer; this task ends here in any case.
+            kind, words, _ = STOPPING
+            context.error = kind
+            if not exchange.finished:
+                await replies.fault(kind, words)
         except Exception:
             # The outermost guard: a defect is logged here and never shown to a client.
             log.exception("defect", extra={"fields": {"id": context.id}})
             context.error = "internal"
-            if not exchange.committed:
+            if not exchange.finished:
                 await replies.fault(
                     "internal", f"the gateway failed; its log has request {context.id}"
                 )
@@ -143,6 +150,7 @@ class Gateway:
         if kind == "generate":
             call = await self._read(match, headers, exchange, replies, snapshot)
             if call is not None:
+                replies.knows(call)
                 await self._generate(call, exchange, snapshot)
         elif kind == "models":
             rows = [_row(model, snapshot) for model in snapshot.router.listed()]

@@ -41,6 +41,8 @@ from engine.translation.jsontext import JsonError
 from engine.translation.losses import Loss
 
 ERROR_BODY_BYTES = 1024 * 1024
+# What is told where an answer is given up because the server stops: kind, words, status.
+STOPPING = ("overloaded", "the gateway is stopping", 503)
 
 
 class Attempts:
@@ -115,6 +117,11 @@ class Attempts:
                     return await self._whole(response, candidate, prepared)
                 finally:
                     await response.aclose()
+        except asyncio.CancelledError:
+            # Unless the client left, the server stops and waits no longer.
+            if relay is not None and relay.begun and not self._exchange.gone:
+                await relay.fail(*STOPPING)
+            raise
         except (TimeoutError, TransportError, DecodingError, UpstreamError) as error:
             failure = self._broken(error)
             if relay is None or not relay.begun:

@@ -92,6 +92,16 @@ class Exchange:
         self._beat = b""
         self._content_type = b""
 
+    @property
+    def gone(self) -> bool:
+        """Whether the client left."""
+        return self._gone
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is complete."""
+        return self._finished
+
     # -- sending
 
     async def answer(self, status: int, body: bytes, headers: Headers, content_type: bytes) -> None:

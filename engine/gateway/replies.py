@@ -45,6 +45,10 @@ class Replies:
         self._call = call
         self._as_array = as_array if call is None else call.as_array
 
+    def knows(self, call: Call) -> None:
+        """The request has been read."""
+        self._call, self._as_array = call, call.as_array
+
     async def whole(self, body: bytes, headers: Headers) -> None:
         """A complete answer."""
         await self._exchange.answer(200, body, headers, JSON)

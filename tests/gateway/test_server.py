@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -125,6 +127,100 @@ def test_a_stop_lets_requests_under_way_finish(tmp_path: Path) -> None:
         if drained.is_alive():
             drained.join(5)
         process.stderr.close()
+
+
+def test_a_stop_waits_only_so_long_and_tells_those_it_gives_up(tmp_path: Path) -> None:
+    """A stream ends with its format's error, who waits for an answer gets a status."""
+    config = tmp_path / "config.yaml"
+    # Connections are taken by the backlog; nobody ever answers them.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        rows = [{"provider": "claude", "api-key": "k", "base-url": url, "models": [{"id": "mute"}]}]
+        config.write_text(json.dumps({"credentials": [*DEMO["credentials"], *rows], "port": 0}))
+        # As the command does, with a shorter wait.
+        code = (
+            "import engine.gateway.server as s, engine.cli; s.DRAIN_SECONDS = 1; engine.cli.main()"
+        )
+        line = [sys.executable, "-c", code, "serve", "--config", str(config)]
+        process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        logged: list[str] = []
+        reading = threading.Thread(target=lambda: logged.extend(process.stderr or ()), daemon=True)
+        given_up: list[httpx.Response] = []
+        try:
+            url = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
+            reading.start()
+
+            def wait() -> None:
+                with calling(url) as client:
+                    given_up.append(client.post("/v1/messages", json={**ASK, "model": "mute"}))
+
+            waiting = threading.Thread(target=wait, daemon=True)
+            waiting.start()
+            silent.settimeout(20)
+            taken, _ = silent.accept()
+            long = [{"role": "user", "content": "one two three " * 2000}]
+            received = ""
+            with (
+                taken,
+                calling(url) as client,
+                client.stream(
+                    "POST", "/v1/messages", json={**ASK, "stream": True, "messages": long}
+                ) as answer,
+            ):
+                for piece in answer.iter_text():
+                    if not received:
+                        process.send_signal(signal.SIGTERM)
+                    received += piece
+                waiting.join(20)
+            assert process.wait(20) == 0
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            reading.join(5)
+            process.stderr.close()
+    *_, last = received.strip().split("\n\n")
+    assert last.startswith("event: error\n") and "the gateway is stopping" in last
+    (answer,) = given_up
+    assert (answer.status_code, answer.json()["error"]["type"]) == (503, "overloaded_error")
+    assert "Traceback" not in "".join(logged)
+
+
+def test_a_hangup_signal_looks_at_the_files_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({**DEMO, "port": 0}))
+    line = [sys.executable, "-m", "engine", "serve", "--config", str(config)]
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        url = json.loads(process.stderr.readline())["message"].removeprefix("listening on ")
+        with calling(url) as client:
+            assert client.get("/admin/reload").json()["reloads"] == 0
+            # nothing changed: only the signal asks for it
+            process.send_signal(signal.SIGHUP)
+            told = next(each for each in process.stderr if '"reloaded"' in each)
+            assert json.loads(told)["needs_restart"] == []
+            assert client.get("/admin/reload").json()["reloads"] == 1
+            assert client.post("/v1/messages", json=ASK).status_code == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def test_a_connection_serves_one_call_after_another(tmp_path: Path) -> None:
+    with serving(DEMO, tmp_path) as gateway:
+        host, port = gateway.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=20)
+        connection.connect()
+        first = connection.sock
+        for stream in (False, True, False):
+            body = json.dumps({**ASK, "stream": stream})
+            connection.request("POST", "/v1/messages", body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+            assert connection.sock is first
+        connection.close()
 
 
 def test_a_request_under_way_keeps_the_settings_it_began_with(tmp_path: Path) -> None:
