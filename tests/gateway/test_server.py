@@ -183,7 +183,7 @@ def test_a_stop_waits_only_so_long_and_tells_those_it_gives_up(tmp_path: Path) -
     *_, last = received.strip().split("\n\n")
     assert last.startswith("event: error\n") and "the gateway is stopping" in last
     (answer,) = given_up
-    assert (answer.status_code, answer.json()["error"]["type"]) == (503, "overloaded_error")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
     assert "Traceback" not in "".join(logged)
 
 
