@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
+from engine.console import known, pretty, stop
 from engine.errors import ConfigError, MappingError, Rejected, UpstreamError
+from engine.provider_commands import providers
 from engine.resources import shipped
-from engine.translation import cases as case_files
+from engine.translation import guard
 from engine.translation.jsontext import JsonError, dumps, loads
 from engine.translation.quirks import Quirks
 from engine.translation.translator import Translator
@@ -56,7 +58,7 @@ def serve(
     try:
         run(Path(config), host=host, port=port, log_level=log_level, workers=workers)
     except (ConfigError, MappingError) as error:
-        _stop(error.problems)
+        stop(error.problems)
 
 
 @main.command()
@@ -66,30 +68,15 @@ def serve(
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
 def check(config: str | None, as_json: bool) -> None:
     """Check configuration, providers and mappings, and run the cases beside them."""
-    findings: list[str] = []
-    ran = 0
     if config:
         from engine.gateway.server import check_config
 
-        findings += check_config(Path(config))
-    folders = [shipped("mappings")]
-    try:
-        if config and not findings:
-            from engine.gateway.config import load
-            from engine.gateway.snapshot import load_translator
-
-            settings = load(Path(config))
-            translator = load_translator(settings)
-            folders += [settings.mappings_dir] if settings.mappings_dir else []
-        else:
-            translator = Translator.load()
-        for case in case_files.load(folders):
-            ran += 1
-            outcome = case_files.run(translator, case)
-            if outcome.wrong:
-                findings.append(f"{case.place}: {case.name}: {outcome.wrong}")
-    except MappingError as error:
-        findings += error.problems
+        ran, findings = check_config(Path(config))
+    else:
+        try:
+            ran, findings = guard.run(Translator.load())
+        except MappingError as error:
+            ran, findings = 0, error.problems
     if as_json:
         click.echo(json.dumps({"cases": ran, "findings": findings}))
     else:
@@ -130,9 +117,9 @@ def translate(file: Any, **options: Any) -> None:
             explain=options["explain"],
         )
     except Rejected as error:
-        _stop([f"refused: {error}"])
+        stop([f"refused: {error}"])
     except (UpstreamError, JsonError, ValueError) as error:
-        _stop([str(error)], 2 if isinstance(error, ValueError) else 1)
+        stop([str(error)], 2 if isinstance(error, ValueError) else 1)
     losses = [loss.as_dict() for loss in result["losses"]]
     if options["as_json"]:
         body = result["body"]
@@ -146,7 +133,7 @@ def translate(file: Any, **options: Any) -> None:
     else:
         body = result["body"]
         click.echo(
-            body if isinstance(body, bytes) else _pretty(body), nl=not isinstance(body, bytes)
+            body if isinstance(body, bytes) else pretty(body), nl=not isinstance(body, bytes)
         )
     if options["losses"] and not options["as_json"]:
         for loss in losses:
@@ -254,8 +241,8 @@ def mapping_matrix(check: bool, as_json: bool, config: str | None, out: Path) ->
     from engine.translation.probes import Probes
 
     if not as_json and not check and not out.parent.is_dir():
-        _stop([f"no folder {out.parent} here; name a file with --out"], 2)
-    matrix = Matrix(_known(config), Probes(shipped("mappings")))
+        stop([f"no folder {out.parent} here; name a file with --out"], 2)
+    matrix = Matrix(known(config), Probes(shipped("mappings")))
     if as_json:
         click.echo(json.dumps(data(matrix), ensure_ascii=False))
         return
@@ -264,51 +251,7 @@ def mapping_matrix(check: bool, as_json: bool, config: str | None, out: Path) ->
         out.write_text(text, encoding="utf-8")
         click.echo(f"wrote {out}")
     elif not out.is_file() or out.read_text(encoding="utf-8") != text:
-        _stop([f"{out} is not up to date; write it again: ai-proxy mapping matrix --out {out}"])
-
-
-@main.group()
-def providers() -> None:
-    """Look into providers."""
-
-
-@providers.command("list")
-@click.option("--json", "as_json", is_flag=True)
-def providers_list(as_json: bool) -> None:
-    """The providers that are known, with their wire format and key variable."""
-    known = Translator.load().providers
-    rows = [
-        {"name": each.name, "format": each.format, "key-env": each.key_env}
-        for each in known.values()
-    ]
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        click.echo(f"{row['name']:24} {row['format']:18} {row['key-env'] or ''}".rstrip())
-
-
-@providers.command("show")
-@click.option("--model", help="As it is asked for this model.")
-@click.option("--config", help="With the providers and mappings of this configuration.")
-@click.option("--json", "as_json", is_flag=True)
-@click.argument("name")
-def providers_show(name: str, model: str | None, config: str | None, as_json: bool) -> None:
-    """Every fact of a provider, with the file and line that says it."""
-    from engine.language.source import suggest
-    from engine.translation.provider_manual import facts
-
-    known = _known(config).providers
-    if name not in known:
-        _stop([f"no provider {name}{suggest(name, known)}", "see: ai-proxy providers list"], 2)
-    rows = list(facts(known[name], model))
-    if as_json:
-        click.echo(json.dumps([{"key": key, "value": v, "from": at} for key, v, at in rows]))
-        return
-    shown = [(f"{key}: {json.dumps(value, ensure_ascii=False)}", at) for key, value, at in rows]
-    width = min(72, max(len(text) for text, _ in shown))
-    for text, at in shown:
-        click.echo(f"{text:{width}}  # {at}")
+        stop([f"{out} is not up to date; write it again: ai-proxy mapping matrix --out {out}"])
 
 
 @main.command()
@@ -325,27 +268,7 @@ def schema(what: str) -> None:
         "provider": lambda: provider_files.json_schema_of(quirks),
         "mapping": json_schema.mapping,
     }
-    click.echo(_pretty(made[what]()))
+    click.echo(pretty(made[what]()))
 
 
-def _known(config: str | None) -> Translator:
-    """Everything that is shipped, with what a configuration lays over it."""
-    if config is None:
-        return Translator.load()
-    from engine.gateway.config import load
-    from engine.gateway.snapshot import load_translator
-
-    try:
-        return load_translator(load(Path(config)))
-    except (ConfigError, MappingError) as error:
-        _stop(error.problems)
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _stop(lines: list[str], status: int = 1) -> NoReturn:
-    for line in lines:
-        click.echo(line, err=True)
-    sys.exit(status)
+main.add_command(providers)

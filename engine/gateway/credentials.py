@@ -55,12 +55,21 @@ class Credential:
 
     def url(self, path: str, wire: str) -> str:
         """The address of a call; a version segment in the base URL stands for the path's own."""
-        base = self.base_urls[wire]
-        first, _, rest = path.lstrip("/").partition("/")
-        last = base.rpartition("/")[2]
-        if _VERSION.fullmatch(last) and _VERSION.fullmatch(first):
-            return f"{base}/{rest}"
-        return f"{base}/{path.lstrip('/')}"
+        return address(self.base_urls[wire], path)
+
+
+def address(base: str, path: str) -> str:
+    """The address of a path; a version segment that ends ``base`` stands for the path's own."""
+    first, _, rest = path.lstrip("/").partition("/")
+    if _VERSION.fullmatch(base.rpartition("/")[2]) and _VERSION.fullmatch(first):
+        return f"{base}/{rest}"
+    return f"{base}/{path.lstrip('/')}"
+
+
+def unversioned(path: str) -> str:
+    """A path without the version segment that it begins with."""
+    first, _, rest = path.lstrip("/").partition("/")
+    return f"/{rest}" if _VERSION.fullmatch(first) else path
 
 
 def build(

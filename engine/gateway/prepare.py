@@ -132,7 +132,7 @@ class Preparing:
                 target=wire,
                 provider=provider.name,
                 model=candidate.model,
-                stream=provider.streams(candidate.model, call.stream),
+                stream=call.stream,
                 headers=dict(call.headers),
             )
         rules = self._snapshot.payload.applying(candidate.model, wire)

@@ -19,10 +19,9 @@ from engine.errors import ConfigError, MappingError
 from engine.gateway import config
 from engine.gateway.schema import RESTART
 from engine.gateway.settings import Settings, guard
-from engine.gateway.snapshot import Snapshot, build, load_translator
+from engine.gateway.snapshot import Snapshot, build, cases_of, load_translator
 from engine.language.source import plain
 from engine.resources import shipped
-from engine.translation import cases
 from engine.translation.translator import Translator
 
 log = logging.getLogger("engine.gateway")
@@ -162,15 +161,8 @@ def _said(settings: Settings) -> Any:
 
 
 def _run_cases(translator: Translator, settings: Settings) -> None:
-    """The mappings' own cases. Raises MappingError with each that does not hold."""
-    folders = [shipped("mappings")]
-    if settings.mappings_dir is not None:
-        folders.append(settings.mappings_dir)
-    wrong = [
-        f"{case.place}: {case.name}: {outcome.wrong}"
-        for case in cases.load(folders)
-        if (outcome := cases.run(translator, case)).wrong
-    ]
+    """The cases beside mappings and providers. Raises MappingError with each that does not hold."""
+    _, wrong = cases_of(translator, settings)
     if wrong:
         raise MappingError(wrong)
 

@@ -21,7 +21,7 @@ from engine.gateway import config, shared
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
 from engine.gateway.settings import Settings, guard
-from engine.gateway.snapshot import build, load_translator
+from engine.gateway.snapshot import build, cases_of, load_translator
 from engine.gateway.state import State
 from engine.language.source import suggest
 
@@ -137,15 +137,17 @@ def _application(
     return app
 
 
-def check_config(path: Path | str) -> list[str]:
-    """What is wrong with a configuration, or with what it names; empty when it can be served."""
+def check_config(path: Path | str) -> tuple[int, list[str]]:
+    """How many cases there are, and what is wrong with a configuration, with what it names, and
+    with the cases; nothing when it can be served."""
     try:
         settings = config.load(Path(path))
         guard(settings, settings.host)
-        build(settings)
+        translator = load_translator(settings)
+        build(settings, translator=translator)
+        return cases_of(translator, settings)
     except (ConfigError, MappingError) as error:
-        return error.problems
-    return []
+        return 0, error.problems
 
 
 def start_log(level: str) -> None:

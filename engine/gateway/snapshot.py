@@ -68,6 +68,19 @@ def load_translator(settings: Settings) -> Translator:
     )
 
 
+def cases_of(translator: Translator, settings: Settings) -> tuple[int, list[str]]:
+    """How many cases the shipped and the configured folders hold, and what is wrong with them."""
+    # what reads cases is needed at no start
+    from engine.translation import guard
+
+    return guard.run(
+        # what a configuration says of providers is not what their files' cases are about
+        translator.with_settings(None),
+        mappings=_folders(settings.mappings_dir),
+        providers=_folders(settings.providers_dir),
+    )
+
+
 def build(
     settings: Settings,
     transports: Transports | None = None,

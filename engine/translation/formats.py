@@ -128,6 +128,9 @@ class Format:
     events_in: EventHalf | None = None
     events_out: EventHalf | None = None
     lists: dict[str, Section] = field(default_factory=dict)
+    # where upstreams list their models; what the provider file of an unknown one extends
+    models_path: str | None = None
+    unknown: str | None = None
     # its files as trees, for people to look at
     files: Callable[[], dict[str, Node]] = dict
 
@@ -176,6 +179,8 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         affinity=dict(facts.get("affinity") or {}),
         limits=limits,
         usage_on_request=_usage_on_request(facts.get("usage-on-request")),
+        models_path=(facts.get("models-list") or {}).get("path"),
+        unknown=facts.get("unknown"),
         whole_in=facts.get("whole-in"),
         natives={
             word: (where.partition(".")[0], where.partition(".")[2])

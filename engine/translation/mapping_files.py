@@ -103,7 +103,11 @@ FACTS: dict[str, Any] = {
         "keysrules": {"type": "string", "allowed": ["start", "part", "other", "stop"]},
         "valuesrules": {"type": "string", "regex": r"(answer|choice|part)\.\w+"},
     },
-    "models-list": {"type": "dict"},
+    "models-list": {
+        "type": "dict",
+        "schema": {"list": {}, "one": {}, "path": TEXT, "read": {}},
+    },
+    "unknown": TEXT,
 }
 MODELS: dict[str, Any] = {
     "normalise": {"type": "dict"},
@@ -224,7 +228,10 @@ class Files:
                 self.problems.append(node.pos.problem("a map with read and write is wanted here"))
         node = self.nodes["format.yaml"]
         lists = node.get("models-list") if isinstance(node, Map) else None
-        yield from _given(lists, "models-list", {"list": "models", "one": "model"}, self.library)
+        words = {"list": "models", "one": "model"}
+        yield from _given(lists, "models-list", words, self.library)
+        # what a server says of its models beyond their names is not asked for
+        yield from _given(lists, "models-list", {"read": "wire"}, self.library, whole=False)
 
     def _usual(self, node: Node | None, half: str) -> dict[str, tuple[Pos, frozenset[str]]]:
         """What ``usual`` says of a half: the keys that most objects of a name have at most."""

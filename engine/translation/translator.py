@@ -7,6 +7,7 @@ asks for them and something was lost.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -183,6 +184,12 @@ class Translator:
                 kinds |= _kinds(folder / "kinds.yaml", cache)
         return cls(known, files.under(settings), kinds, now, capabilities, files)
 
+    def at(self, moment: float) -> Translator:
+        """The same at a fixed time, in seconds since 1970."""
+        made = copy.copy(self)
+        made._now = lambda: moment
+        return made
+
     def with_settings(self, settings: Node | None) -> Translator:
         """The same with these settings over its provider files. Raises MappingError."""
         if self._files is None:
@@ -291,12 +298,13 @@ class Translator:
         client = self._format(source)
         who, upstream = self._target(target, provider)
         limits = self._limits(upstream, who, model)
-        if not self._capabilities.lacking(limits):
+        streams = who is None or who.streams(model, True)
+        if streams and not self._capabilities.lacking(limits):
             return
         plan, reading = self._planned(client, upstream, who, body, model, stream, None, headers)
         canonical, _ = self._run(reading, None)
         ctx = plan.ctx(upstream, upstream.vendor)
-        ctx["limits"] = limits
+        ctx["limits"], ctx["provider"] = limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
         self._run(_Half(rules, canonical, plan.body, plan.data, ctx), reading)
 
@@ -557,6 +565,17 @@ class Translator:
     def model_entry(self, model: Body, target: str) -> Body:
         """One model in the shape of this format."""
         return self._listed("one", model, target)
+
+    def listed_models(self, document: Any, source: str) -> list[str]:
+        """The names in an upstream's list of its models; none when it is no such list."""
+        section = self._format(source).lists.get("read")
+        if section is None:
+            return []
+        try:
+            found, _ = section.run(document, {}, {}, {})
+        except Refusal:
+            return []
+        return [str(model["id"]) for model in found or ()]
 
     def _listed(self, word: str, document: Any, target: str) -> Body:
         side = self._format(target)

@@ -52,7 +52,8 @@ PLACES = {
 
 def lacking(name: str, **more: Any) -> dict[str, Any]:
     """The providers of a configuration: `poor` is Claude without something."""
-    return {"providers": {"poor": {"extends": "claude", "limits": {name: False}, **more}}}
+    said = {"streaming": "none"} if name == "streaming" else {"limits": {name: False}}
+    return {"providers": {"poor": {"extends": "claude", **said, **more}}}
 
 
 async def ask(settings: dict[str, Any], body: dict[str, Any], *wires: Wire) -> httpx.Response:

@@ -220,3 +220,31 @@ def test_changes_are_noticed_however_the_file_is_replaced(
             assert live.models == [name]
 
     asyncio.run(watching(work))
+
+
+MINE = "name: mine\nextends: openai-compatible\nbase-url: https://mine.example\n"
+CASE = """
+cases:
+  - name: seeds are not sent
+    from: openai-chat
+    model: m
+    request: { model: m, seed: 7, messages: [{ role: user, content: Hi }] }
+    sends: { model: m, messages: [{ role: user, content: Hi }] }
+"""
+
+
+def test_a_provider_whose_case_fails_is_refused_until_it_holds(tmp_path: Path) -> None:
+    folder = tmp_path / "providers"
+    folder.mkdir()
+    live = Live(
+        tmp_path / "config.yaml", "providers-dir: providers\n" + DEMO.replace("NAME", "one")
+    )
+    before = live.snapshot
+    (folder / "mine.yaml").write_text(MINE)
+    (folder / "mine.test.yaml").write_text(CASE)
+    (problem,) = asyncio.run(live.reloader.reload()).problems
+    assert live.snapshot is before
+    assert "mine.test.yaml:3:5: seeds are not sent: sends {" in problem
+    (folder / "mine.yaml").write_text(MINE + "quirks: { drop: [seed] }\n")
+    assert asyncio.run(live.reloader.reload()).problems == []
+    assert "mine" in live.snapshot.translator.providers

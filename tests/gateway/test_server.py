@@ -53,12 +53,12 @@ def test_another_host_without_keys_stops_the_start(tmp_path: Path) -> None:
 def test_a_check_tells_problems_without_serving(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps(DEMO))
-    assert check_config(file) == []
+    assert check_config(file)[1] == []
     file.write_text("credentials: [{ provider: cluade }]")
-    (problem,) = check_config(file)
+    (problem,) = check_config(file)[1]
     assert "did you mean claude?" in problem
     file.write_text("host: 0.0.0.0")
-    assert "api-keys" in check_config(file)[0]
+    assert "api-keys" in check_config(file)[1][0]
 
 
 def test_an_unknown_log_level_is_an_error_of_the_operator() -> None:
@@ -284,3 +284,15 @@ def test_several_workers_share_the_port_and_their_counts_and_end_in_order(tmp_pa
             process.wait(30)
         drained.join(5)
         process.stderr.close()
+
+
+def test_checking_a_configuration_runs_the_cases_of_its_own_folders(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("name: mine\nextends: openai-compatible\n")
+    (tmp_path / "own" / "mine.test.yaml").write_text(
+        "cases: [{ name: one, from: claude, request: {}, rejected: no such words }]\n"
+    )
+    (tmp_path / "config.yaml").write_text("providers-dir: own\n")
+    ran, (problem,) = check_config(tmp_path / "config.yaml")
+    assert ran > 100
+    assert problem.startswith(f"{tmp_path / 'own' / 'mine.test.yaml'}:1:9: one: ")

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,7 +56,8 @@ class Received:
 class Upstream:
     """The running upstream: its `url` without a version segment, and what it `received`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, by: Callable[[Received], Answer] | None = None) -> None:
+        self._by = by
         self.url = f"http://127.0.0.1:{port}"
         self.received: list[Received] = []
         self._answers: list[Answer] = []
@@ -71,6 +72,8 @@ class Upstream:
     def _take(self, request: Received) -> Answer:
         with self._lock:
             self.received.append(request)
+            if self._by is not None:
+                return self._by(request)
             if not self._answers:
                 return document({"error": {"message": "the test wrote no answer down"}}, 500)
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -125,10 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running() -> Iterator[Upstream]:
-    """An upstream on a free port of 127.0.0.1, for as long as the block."""
+def running(by: Callable[[Received], Answer] | None = None) -> Iterator[Upstream]:
+    """An upstream on a free port of 127.0.0.1, for as long as the block; ``by`` answers what comes,
+    in place of what a test writes down."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.upstream = Upstream(server.server_address[1])
+    server.upstream = Upstream(server.server_address[1], by)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
