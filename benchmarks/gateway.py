@@ -172,19 +172,21 @@ def _bytes(body: Any) -> bytes:
 def jobs(scenario: Scenario, running: dict[str, Server]) -> Iterator[tuple[str, Server, Job]]:
     """What each server has to do in a scenario."""
 
-    def job(url: str, body: bytes, check: load.Check) -> Job:
-        return Job(url, body, check, scenario.count, scenario.at_once)
+    def job(url: str, body: bytes, check: load.Check, count: int = scenario.count) -> Job:
+        return Job(url, body, check, count, scenario.at_once)
 
     exact, says = load.exactly(scenario.raw), load.says(scenario.said)
     for name in ("upstream", "bare", "ours"):
         word = {"upstream": "direct", "ours": "passed"}.get(name, name)
         server = running[name]
         yield word, server, job(server.url + CLAUDE_PATH, scenario.claude, exact)
-    for name in ("ours", "litellm"):
-        if name in running:
-            word = "translated" if name == "ours" else name
-            server = running[name]
-            yield word, server, job(server.url + CHAT_PATH, scenario.chat, says)
+    server = running["ours"]
+    yield "translated", server, job(server.url + CHAT_PATH, scenario.chat, says)
+    if "litellm" in running:
+        server = running["litellm"]
+        # a tenth shows what it costs
+        few = scenario.count if scenario.name == "paced" else max(1, scenario.count // 10)
+        yield "litellm", server, job(server.url + CHAT_PATH, scenario.chat, says, few)
 
 
 def measured(

@@ -102,6 +102,7 @@ def main() -> None:
         lifespan="off",
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=300,
     )
 
 

@@ -161,14 +161,19 @@ class Attempts:
             document = None
         if not isinstance(document, dict):
             return self._failure("garbage", "upstream", "the upstream's answer is no JSON object")
+        if prepared.same:
+            error, usage = self._preparing.passing(candidate, document)
+            if error is not None:
+                return self._reported(error, prepared.cloak)
+            body = self._preparing.passed(candidate, raw, document)
+            await self._answer(response, prepared, body, usage, ())
+            return None
         answer = self._preparing.answer(candidate, prepared, document)
         if answer.error is not None:
             return self._reported(answer.error, prepared.cloak)
-        losses = [] if prepared.same else answer.losses
         body = self._preparing.written(candidate, prepared, answer, raw, document)
-        if not prepared.same:
-            await self._memory.keep(answer.keep)
-        await self._answer(response, prepared, body, answer.usage, losses)
+        await self._memory.keep(answer.keep)
+        await self._answer(response, prepared, body, answer.usage, answer.losses)
         return None
 
     async def _gathered(

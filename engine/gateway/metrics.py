@@ -99,6 +99,7 @@ class Metrics:
         )
         self._models = _Names(MAX_MODELS)
         self._fields = _Names(MAX_FIELDS)
+        self._found: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._shown = own
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             self._shown = CollectorRegistry()
@@ -109,21 +110,28 @@ class Metrics:
         format, provider = context.format or "", context.provider or ""
         model = self._models.known(context.upstream_model or "")
         labels = (format, provider, model)
-        self._requests.labels(*labels, str(context.status)).inc()
-        self._latency.labels(format).observe(context.elapsed)
+        self._at(self._requests, *labels, str(context.status)).inc()
+        self._at(self._latency, format).observe(context.elapsed)
         if context.first_event is not None:
-            self._first.labels(format).observe(context.first_event)
+            self._at(self._first, format).observe(context.first_event)
         if context.error is not None and context.error not in NO_ERROR:
-            self._errors.labels(format, context.error).inc()
+            self._at(self._errors, format, context.error).inc()
         if context.attempts:
-            self._calls.labels(provider).inc(context.attempts)
+            self._at(self._calls, provider).inc(context.attempts)
         for loss in context.losses:
             field = self._fields.known(_field(loss.path))
-            self._losses.labels(format, provider, field).inc()
+            self._at(self._losses, format, provider, field).inc()
         for kind in TOKENS if context.usage else ():
             count = (context.usage or {}).get(kind)
             if isinstance(count, int) and count > 0:
-                self._tokens.labels(*labels, kind).inc(count)
+                self._at(self._tokens, *labels, kind).inc(count)
+
+    def _at(self, metric: Any, *labels: str) -> Any:
+        """A metric at these labels; the library looks for it longer than it counts."""
+        found = self._found.get((metric, labels))
+        if found is None:
+            found = self._found[metric, labels] = metric.labels(*labels)
+        return found
 
     def text(self) -> tuple[bytes, str]:
         """Prometheus' text and its content type."""

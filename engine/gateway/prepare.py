@@ -324,8 +324,19 @@ class Preparing:
         document: dict[str, Any],
     ) -> bytes:
         """The whole answer as the client gets it; ``raw`` is the upstream's ``document``."""
-        if not prepared.same:
-            return self.encoded(prepared, answer.body)
+        if prepared.same:
+            return self.passed(candidate, raw, document)
+        return self.encoded(prepared, answer.body)
+
+    def passing(
+        self, candidate: Candidate, document: dict[str, Any]
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """The error and the usage in an answer that goes on as it is. Raises UpstreamError."""
+        call, provider = self._call, candidate.credential.provider.name
+        return self._snapshot.translator.passing(document, call.format.name, call.body, provider)
+
+    def passed(self, candidate: Candidate, raw: bytes, document: dict[str, Any]) -> bytes:
+        """The upstream's bytes with the model's name as the client says it."""
         key = self._call.format.model_told
         if document.get(key) == candidate.model != self._call.model:
             return renamed(raw, document, self._call.model, key)

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -70,13 +71,18 @@ _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
 
 
 @contextmanager
-def _errors(request: httpx.Request) -> Iterator[None]:
-    """aiohttp's errors as httpx's; the text never says where to: URLs hold secrets."""
+def _errors(request: httpx.Request, answered: bool) -> Iterator[None]:
+    """aiohttp's errors as httpx's; the text never says where to: URLs hold secrets.
+
+    ``answered``: the answer has begun, so that a broken connection is no unanswered one.
+    """
     try:
         yield
     except (aiohttp.ClientError, ProxyError, OSError) as error:
         for kind, wanted in _ERRORS:
             if isinstance(error, kind):
+                if wanted is httpx.ReadError and not answered:
+                    wanted = Disconnected
                 raise wanted(_SAID.get(wanted, "connection lost"), request=request) from error
         raise
 
@@ -104,7 +110,7 @@ class _Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        with _errors(self._request):
+        with _errors(self._request, answered=True):
             chunk = await self._answer.content.readany()
         if not chunk:
             raise StopAsyncIteration
@@ -164,11 +170,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
-        with _errors(request):
+        with _errors(request, answered=False):
             answer = await session.request(
                 request.method,
-                # As it is: what was signed must not be spelt otherwise.
-                URL(str(request.url), encoded=True),
+                _address(str(request.url)),
                 headers=_headers(request),
                 data=request.content or None,
                 allow_redirects=False,
@@ -189,6 +194,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+# The few addresses of a configuration come again with every call; a model in one is the client's.
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+@lru_cache(maxsize=256)
+def _address(url: str) -> URL:
+    # As it is: what was signed must not be spelt otherwise.
+    return URL(url, encoded=True)
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
@@ -242,7 +259,8 @@ def prepare(
     url: str, headers: Mapping[str, str], body: bytes, limits: Limits, method: str = "POST"
 ) -> Request:
     """A request ready for a transport."""
-    return httpx.Request(method, url, headers=headers, content=body, extensions=limits.extensions())
+    address, extensions = _parsed(url), limits.extensions()
+    return httpx.Request(method, address, headers=headers, content=body, extensions=extensions)
 
 
 async def read_body(response: Response, limit: int) -> bytes:

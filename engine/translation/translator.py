@@ -424,6 +424,20 @@ class Translator:
         lost = lost or lost_too
         return Answer(out, error, usage, plan, reading, writing, lost, canonical)
 
+    def passing(
+        self, body: Body, format: str, request: Body, provider: str | None = None
+    ) -> tuple[Body | None, Body | None]:
+        """The canonical error and usage of a whole answer that goes to its client as it is.
+
+        Nothing else is read of the request or written. Raises UpstreamError.
+        """
+        side = self._format(format)
+        who, _ = self._target(format, provider)
+        plan, _ = self._planned(side, side, who, request, None, None, None, None)
+        ctx = plan.ctx(side, who.vendor if who else side.vendor)
+        answer, _ = self._use(_Half(side.read["response"], body, plan.body, plan.data, ctx))
+        return answer.get("error"), answer.get("usage")
+
     def _use(self, half: _Half) -> tuple[Any, bool]:
         try:
             return half.run()
