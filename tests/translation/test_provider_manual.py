@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.translation import provider_cases
 from engine.translation.provider_manual import renewed
 
 ROOT = Path(__file__).parents[2]
@@ -57,3 +58,8 @@ def test_an_unknown_provider_is_told_with_the_nearest() -> None:
 def test_schemas_are_printed() -> None:
     for what in ("configuration", "provider", "mapping"):
         assert json.loads(_run("schema", what).stdout)["title"] == what
+
+
+def test_the_manual_names_every_key_of_a_case() -> None:
+    text = (ROOT / "docs" / "providers.md").read_text().partition("## Cases")[2]
+    assert [key for key in provider_cases.SCHEMA if f"`{key}`" not in text] == []
