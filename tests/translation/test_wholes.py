@@ -131,8 +131,8 @@ def test_what_no_event_tells_is_named() -> None:
 # --------------------------------------------------------------------------------- the wire formats
 
 # Told as a stream and read back in the client's own format these are not the same, and no loss
-# says so: the stream repeats a thought beside its signature, tells a refusal by how it stops, and
-# has no places for citations.
+# says so: the stream repeats a thought beside its signature, tells a refusal by how it stops, names
+# an item before its vendor's id is known, and has no places for citations.
 STREAMS_DIFFER = {
     ("bedrock-converse", "openai-chat", "thinking-text-calls"),
     ("bedrock-converse", "openai-responses", "stop-guardrail-intervened"),
@@ -140,6 +140,7 @@ STREAMS_DIFFER = {
     ("claude", "openai-chat", "thinking-text-calls"),
     ("claude", "openai-chat", "two-thinkings"),
     ("openai-chat", "claude", "refusal"),
+    ("openai-chat", "openai-responses", "thinking-details"),
     ("openai-responses", "claude", "refusal"),
 }
 # Its streams do not tell where one thought or text ends and the next begins, and name no place for
