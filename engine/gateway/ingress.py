@@ -69,6 +69,7 @@ class Ingress:
             for pattern, format, route in self._patterns:
                 if hit := pattern.fullmatch(path):
                     model = hit.groupdict().get("model")
+                    model = model and route.within + model
                     # What stands behind a colon may be a part of a name, or a call that nobody
                     # knows: only the route's own method tells.
                     if route.method == method or ":" not in path:

@@ -3,7 +3,7 @@ mappings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -22,11 +22,15 @@ KINDS = {"request": "request", "response": "response", "error": "error", "stream
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path a client may call; ``path`` may hold ``{model}``."""
+    """One path a client may call; ``path`` may hold ``{model}``.
+
+    ``within``: what is told before the name that the path holds.
+    """
 
     method: str
     path: str
     call: str
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ class Format:
     headers: dict[str, str]
     affinity: dict[str, Any]
     limits: Limits
+    # what stands for ``{collection}`` in paths; names of all but the first bear it
+    collections: tuple[str, ...] = ()
     usage_on_request: UsageOnRequest | None = None
     # the key of its last event that holds the whole answer
     whole_in: str | None = None
@@ -148,6 +154,11 @@ class Format:
         """The path of a call, with the model put in where the format wants it."""
         word = "stream-path" if stream else "path"
         path = self.upstream.get(word, self.upstream["path"])
+        if self.collections:
+            first, _, rest = model.partition("/")
+            known = bool(rest) and first in self.collections
+            path = path.replace("{collection}", first if known else self.collections[0])
+            model = rest if known else model
         return path.replace("{model}", quote(model, safe=""))
 
 
@@ -158,7 +169,8 @@ def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:
         name=name,
         vendor=facts.get("vendor", name),
         default_provider=facts.get("default-provider", name),
-        routes=tuple(Route(**route) for route in facts.get("routes") or ()),
+        routes=tuple(_routes(facts)),
+        collections=tuple(facts.get("collections") or ()),
         model_in=facts.get("model-in", "body.model"),
         model_told=facts.get("model-told", "model"),
         stream_in=facts.get("stream-in", "body.stream"),
@@ -194,3 +206,15 @@ def _usage_on_request(facts: dict[str, str] | None) -> UsageOnRequest | None:
         return None
     field = tuple(facts["field"].split("."))
     return UsageOnRequest(field, facts["quirk"], facts["told-in"], facts["beside"])
+
+
+def _routes(facts: dict[str, Any]) -> Iterator[Route]:
+    """The routes, one that holds a collection for each of them."""
+    for route in facts.get("routes") or ():
+        if "{collection}" not in route["path"]:
+            yield Route(**route)
+            continue
+        for position, name in enumerate(facts["collections"]):
+            within = f"{name}/" if position else ""
+            path = route["path"].replace("{collection}", name)
+            yield Route(**{**route, "path": path}, within=within)

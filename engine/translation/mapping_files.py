@@ -46,6 +46,7 @@ FACTS: dict[str, Any] = {
     },
     "model-in": {"type": "string", "allowed": ["body.model", "path"], "default": "body.model"},
     "model-told": TEXT,
+    "collections": {"type": "list", "schema": TEXT, "minlength": 1},
     "stream-in": {"type": "string", "allowed": ["body.stream", "path"], "default": "body.stream"},
     "upstream": {"type": "dict", "required": True, "schema": {"path": TEXT, "stream-path": TEXT}},
     "api-versions": {
@@ -180,6 +181,16 @@ class Files:
         if missing:
             words = ", ".join(f"{half} in {kind}.yaml" for kind, _, half in missing)
             self.problems.append(node.pos.problem(f"{self.name} has no {words}"))
+        paths = [
+            *facts["upstream"].values(),
+            *(route["path"] for route in facts.get("routes") or ()),
+        ]
+        if not facts.get("collections") and any("{collection}" in path for path in paths):
+            self.problems.append(
+                (routes or node).pos.problem(
+                    "a path holds {collection}, but there are no collections"
+                )
+            )
         if serves and FRAMINGS[facts["framing"]["kind"]].writer is None:
             able = " or ".join(name for name, kind in FRAMINGS.items() if kind.writer)
             self.problems.append(

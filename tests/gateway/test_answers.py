@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway import harness
 from tests.gateway.harness import CHAT, CLAUDE, credential, serving
-from tests.gateway.wire import EVENT_STREAM, Wire, answers, streams, upstream
+from tests.gateway.wire import EVENT_STREAM, Wire, answers, says, streams, upstream
 
 PROVIDERS = {"openai-chat": "openai", "claude": "claude"}
 WHOLE = {"openai-chat": harness.chat_answer, "claude": harness.claude_answer}
@@ -197,6 +197,37 @@ def test_debug_headers_come_to_those_who_ask(source: str) -> None:
                 "x-ai-proxy-attempts": "1",
                 "x-ai-proxy-upstream-request-id": "up-1",
             }
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same-format", "other-format"])
+def test_streams_bear_the_same_headers(same: bool) -> None:
+    pieces = harness.claude_stream("a") if same else harness.chat_stream("a")
+    lines = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-region: r\r\nx-secret: s\r\n"
+        b"request-id: up-1\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+    async def main() -> None:
+        provider = "claude" if same else "openai"
+        async with upstream(says(lines + body + b"0\r\n\r\n")) as wire:
+            settings = {
+                "credentials": [credential(provider, wire.url)],
+                "passthrough-headers": ["X-Region"],
+            }
+            async with serving(settings) as gw:
+                asked = harness.claude_request(stream=True, top_k=5)
+                answer = await gw.http.post(CLAUDE, json=asked, headers={"x-debug": "true"})
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["x-region"] == "r"
+        assert "x-secret" not in answer.headers
+        assert answer.headers["x-ai-proxy-provider"] == provider
+        assert answer.headers["x-ai-proxy-upstream-request-id"] == "up-1"
+        assert answer.headers.get("x-ai-proxy-losses") == (None if same else "1; top_k")
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
 
     asyncio.run(main())
 

@@ -171,3 +171,28 @@ def test_an_alias_in_the_path_is_the_name_that_answers_tell(model: str) -> None:
                 assert own.heard[0].path == "/v1beta/models/up:generateContent"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_model_of_another_collection_is_asked_there(stream: bool) -> None:
+    part = {"content": {"role": "model", "parts": [{"text": "up"}]}, "finishReason": "STOP"}
+    told = {"candidates": [part], "modelVersion": "tunedModels/mine", "responseId": "r"}
+    script = streams(b"data: %b\r\n\r\n" % json.dumps(told).encode()) if stream else answers(told)
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    call = "streamGenerateContent?alt=sse" if stream else "generateContent"
+
+    async def main() -> None:
+        async with upstream(script) as wire:
+            models = [{"id": "tunedModels/mine", "alias": "short"}, {"id": "tunedModels/mine"}]
+            rows = [credential("gemini", wire.url, models=models)]
+            async with serving({"credentials": rows}) as gw:
+                for asked in ("tunedModels/mine", "models/short"):
+                    answer = await gw.http.post(f"/v1beta/{asked}:{call}", json=body)
+                    assert answer.status_code == 200
+                chat = await gw.chat(model="tunedModels/mine", stream=stream)
+                assert chat.status_code == 200
+                missing = await gw.http.post(f"/v1beta/otherModels/mine:{call}", json=body)
+                assert missing.status_code == 404
+            assert {heard.path for heard in wire.heard} == {f"/v1beta/tunedModels/mine:{call}"}
+
+    asyncio.run(main())
