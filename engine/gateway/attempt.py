@@ -234,6 +234,7 @@ class Attempts:
             source=prepared.wire,
             target=self._call.format.name,
             headers=dict(response.headers),
+            request_id=self._call.context.id,
         )
         return Failure("answer", answer.kind, text, status, answer.retry_after, answer)
 

@@ -87,7 +87,7 @@ def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context)
         raw = jsontext.dumps(body)
     if model is None:
         raise Rejected("the model is missing; name one of GET /v1/models", "model")
-    if not isinstance(model, str) or not model or len(model) > MAX_MODEL_NAME:
+    if not _is_name(model):
         raise Rejected(f"the model must be a text of 1 to {MAX_MODEL_NAME} characters", "model")
     return Call(
         format=match.format,
@@ -111,7 +111,14 @@ def _models(body: Mapping[str, Any]) -> list[str]:
     if not isinstance(models, list) or not 0 < len(models) <= MAX_ALTERNATIVES:
         raise Rejected(f"models must be a list of 1 to {MAX_ALTERNATIVES} names", "models")
     for at, name in enumerate(models):
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_MODEL_NAME:
+        if not _is_name(name):
             words = f"each of models must be a text of 1 to {MAX_MODEL_NAME} characters"
             raise Rejected(words, f"models[{at}]")
     return models
+
+
+def _is_name(value: Any) -> bool:
+    """Whether it can be a model's: also in a path and in a log, where half a character cannot."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_MODEL_NAME:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -46,12 +46,16 @@ class Faults:
         upstream: Format,
         client: Format,
         headers: dict[str, str] | None,
+        request_id: str | None = None,
     ) -> ErrorAnswer:
         """The upstream's error in the client's envelope; text that is no JSON is taken as its
         message."""
         if isinstance(body, bytes):
             body = body.decode("utf-8", "replace")
-        return self.write(self.read(status, body, upstream, headers), client)
+        error = self.read(status, body, upstream, headers)
+        if request_id is not None:
+            error.setdefault("request_id", request_id)
+        return self.write(error, client)
 
     def read(
         self, status: int, body: Any, upstream: Format, headers: dict[str, str] | None
@@ -73,6 +77,9 @@ class Faults:
         wait = self._wait(said)
         if wait is not None:
             error.setdefault("retry_after", wait)
+        if "retry_after" in error:
+            # also when the body said it
+            error["retry_after"] = min(error["retry_after"], LONGEST_WAIT)
         return error
 
     def write(self, error: dict[str, Any], client: Format) -> ErrorAnswer:
@@ -80,7 +87,10 @@ class Faults:
         ctx = self._plan(client).ctx(client, client.vendor)
         written, _ = client.write["error"].run(error, {}, {}, ctx)
         kind = error["kind"]
-        status = written.get("status") or error.get("status") or self._kinds.get(kind, 500)
+        status = written.get("status") or error.get("status")
+        if not isinstance(status, int) or not 400 <= status <= 599:
+            # an upstream may say anything; servers know no other status of an error
+            status = self._kinds.get(kind, 500)
         headers = {key: str(value) for key, value in (written.get("headers") or {}).items()}
         wait = error.get("retry_after")
         if wait is not None:

@@ -522,10 +522,11 @@ class Translator:
         source: str,
         target: str,
         headers: dict[str, str] | None = None,
+        request_id: str | None = None,
     ) -> ErrorAnswer:
-        """The upstream's error in the client's own envelope."""
+        """The upstream's error in the client's own envelope; ``request_id`` where it has none."""
         return self.faults.translate(
-            status, body, self._format(source), self._format(target), headers
+            status, body, self._format(source), self._format(target), headers, request_id
         )
 
     def fault(

@@ -61,6 +61,8 @@ def message(answer: httpx.Response, path: str) -> str:
         (b'{"model": 7}', 400, "model"),
         (b'{"model": ""}', 400, "model"),
         (b'{"model": "' + b"x" * 5000 + b'"}', 400, "model"),
+        (b'{"model": "\\ud800"}', 400, "model"),
+        (b'{"model": "demo", "models": ["\\ud800"]}', 400, "models[0]"),
         (b'{"model": "demo", "stream": "yes"}', 400, "stream"),
         (b'{"model": "nope", "messages": []}', 404, "nope"),
         (b'{"model": "demo", "messages": "hi", "max_tokens": 9}', 400, "messages"),

@@ -226,6 +226,24 @@ def test_when_all_rest_for_another_reason_the_gateway_is_overloaded() -> None:
     assert len(wire.heard) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(204, 502), (304, 502), (418, 418), (499, 499), (599, 599), (600, 502), (999, 502)],
+)
+def test_any_status_of_an_upstream_is_an_answer(said: int, told: int) -> None:
+    odd = says(f"HTTP/1.1 {said} X\r\ncontent-length: 0\r\n\r\n".encode())
+    (answer,), _ = run([odd], "a")
+    assert answer.status_code == told
+    assert answer.json()["error"]["message"]
+
+
+def test_an_error_without_an_id_of_its_own_bears_that_of_the_request() -> None:
+    (answer,), _ = run([answers({"type": "error", "error": {"message": "no"}}, 400)], "a")
+    assert answer.json()["request_id"] == answer.headers["request-id"]
+    (answer,), _ = run([refusal(400, "invalid_request_error")], "a")
+    assert answer.json()["request_id"] == "r"
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_the_upstreams_retry_after_is_kept_and_obeyed_in_both_forms(form: str) -> None:
     said = "600" if form == "seconds" else email.utils.formatdate(time.time() + 600, usegmt=True)
@@ -239,6 +257,39 @@ def test_a_retry_after_of_days_is_bounded() -> None:
     limit = refusal(429, "rate_limit_error", "slow down", **{"retry-after": "999999"})
     (_, resting), _ = run([limit], "a", asks=2)
     assert int(resting.headers["retry-after"]) <= 3601
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "rests"),
+    [
+        ("-1", 0, None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, None),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 86400, 3600),
+        ("1e999", None, 60),
+        ("nan", None, 60),
+        ("Wed, 99 Nonsense", None, 60),
+        ("0x10", None, 60),
+    ],
+)
+def test_a_wait_that_means_nothing_is_none(said: str, told: int | None, rests: int | None) -> None:
+    limit = refusal(429, "rate_limit_error", "slow down", **{"retry-after": said})
+    (first, second), wire = run([limit], "a", asks=2)
+    assert first.headers.get("retry-after") == (None if told is None else str(told))
+    assert len(wire.heard) == (2 if rests is None else 1)
+    if rests is not None:
+        assert rests - 5 <= int(second.headers["retry-after"]) <= rests + 1
+
+
+def test_a_wait_in_the_body_is_bounded_too() -> None:
+    hint = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "999999999s"}
+    error = {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": [hint]}
+
+    async def main() -> httpx.Response:
+        async with upstream(answers({"error": error}, 429)) as wire:
+            async with serving({"credentials": [credential("gemini", wire.url)]}) as gw:
+                return await gw.claude()
+
+    assert asyncio.run(main()).headers["retry-after"] == "86400"
 
 
 def test_a_rate_limit_rests_one_model_and_a_refused_key_all_of_them() -> None:
