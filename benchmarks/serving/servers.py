@@ -161,19 +161,26 @@ def answered(server: Server, path: str, body: bytes, pause: float = 0.005) -> fl
 
 def _family(pid: int) -> list[int]:
     found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += _family(int(child))
+    with suppress(OSError):  # it may end while we look
+        for task in list(Path(f"/proc/{pid}/task").iterdir()):
+            with suppress(OSError):
+                children = (task / "children").read_text().split()
+                found += [each for child in children for each in _family(int(child))]
     return found
 
 
 def _threads(pid: int) -> Iterator[tuple[int, int]]:
     """Nanoseconds that the scheduler counted, by thread; one may end while we look."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    tasks: list[Path] = []
+    with suppress(OSError):
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    for task in tasks:
         with suppress(OSError):
             yield int(task.name), int((task / "schedstat").read_text().split()[0])
 
 
 def _resident(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    pages = 0
+    with suppress(OSError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024

@@ -92,7 +92,7 @@ class Attempts:
             credential.url(prepared.path, prepared.wire),
             self._preparing.headers(candidate, prepared),
             prepared.body,
-            Limits(settings.connect_timeout, settings.first_event_timeout),
+            Limits(settings.connect_timeout, settings.first_event_timeout, settings.write_timeout),
         )
         if credential.signer is not None:
             credential.signer.sign(request)

@@ -351,7 +351,12 @@ SCHEMA: dict[str, Rule] = _kebab(
                 300, "for a whole answer, or the first event of a stream", low=0.01
             ),
             idle_secs=_seconds(120, "for the next bytes of a stream", low=0.01),
-            write_secs=_seconds(60, "for a client that does not read what it was sent", low=0.01),
+            write_secs=_seconds(
+                60,
+                "for a client that does not read what it was sent, and for an upstream that does"
+                " not take what it is sent",
+                low=0.01,
+            ),
         ),
         "streaming": _map(
             "answers as they are made",

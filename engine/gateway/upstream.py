@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import aiohttp
@@ -45,6 +45,8 @@ MAX_CONNECTIONS = 1000
 # request.
 KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 256 * 1024
+# Up to this a request goes out at once: the buffers of a connection hold as much.
+PIECE_BYTES = 128 * 1024
 # After the last event the upstream gets this long to end its answer.
 DRAIN_SECONDS = 1.0
 
@@ -129,7 +131,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """httpx's transport interface over one aiohttp session.
 
     ``proxy`` is an http, https, socks5 or socks5h URL or None. Timeouts come with each request in
-    ``extensions["timeout"]``: ``connect``, ``read`` (silence, in seconds), ``pool``.
+    ``extensions["timeout"]``: ``connect``, ``read`` (silence, in seconds), ``write`` (of a piece of
+    the request), ``pool``.
     """
 
     def __init__(self, proxy: str | None = None, verify: ssl.SSLContext | None = None) -> None:
@@ -171,18 +174,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
         with _errors(request, answered=False):
-            answer = await session.request(
-                request.method,
-                _address(str(request.url)),
-                headers=_headers(request),
-                data=request.content or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
+            answer = await _sent(
+                session,
+                request,
+                aiohttp.ClientTimeout(
                     total=None,
                     connect=timeout.get("pool"),
                     sock_connect=timeout.get("connect"),
                     sock_read=timeout.get("read"),
                 ),
+                timeout.get("write"),
             )
         return httpx.Response(
             answer.status,
@@ -208,6 +209,42 @@ def _address(url: str) -> URL:
     return URL(url, encoded=True)
 
 
+async def _sent(
+    session: aiohttp.ClientSession,
+    request: httpx.Request,
+    timeout: aiohttp.ClientTimeout,
+    write: float | None,
+) -> aiohttp.ClientResponse:
+    """The answer to a request, as soon as its head is here."""
+    body, headers = request.content, _headers(request)
+    address = _address(str(request.url))
+    send = partial(session.request, request.method, address, allow_redirects=False, timeout=timeout)
+    if len(body) <= PIECE_BYTES:
+        return await send(headers=headers, data=body or None)
+    # aiohttp begins to mind the time when all is sent.
+    headers.append(("Content-Length", str(len(body))))
+    try:
+        async with asyncio.timeout(None) as limit:
+            return await send(headers=headers, data=_pieces(body, limit, write))
+    except TimeoutError:
+        if limit.expired():
+            words = "the request was not taken within the time allowed"
+            raise httpx.WriteTimeout(words, request=request) from None
+        raise
+
+
+async def _pieces(body: bytes, limit: asyncio.Timeout, write: float | None) -> AsyncIterator[bytes]:
+    """A body piece by piece, each of which must be taken in time."""
+    now = asyncio.get_running_loop().time
+    for start in range(0, len(body), PIECE_BYTES):
+        # an answer may come before all is sent: the limit is then over
+        with suppress(RuntimeError):
+            limit.reschedule(None if write is None else now() + write)
+        yield body[start : start + PIECE_BYTES]
+    with suppress(RuntimeError):
+        limit.reschedule(None)
+
+
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
     """The request's headers; the length is left to aiohttp, which counts the body itself."""
     return [
@@ -223,9 +260,11 @@ class Limits:
 
     connect: float
     read: float
+    write: float = 60.0
 
     def extensions(self) -> dict[str, Any]:
-        return {"timeout": {"connect": self.connect, "read": self.read, "pool": self.connect}}
+        waits = {"connect": self.connect, "read": self.read, "write": self.write}
+        return {"timeout": {**waits, "pool": self.connect}}
 
 
 class Transports:

@@ -115,11 +115,18 @@ def answers(
     return script
 
 
-def streams(*pieces: bytes, pause: float = 0.0, cut: bool = False, hang: bool = False) -> Script:
+def streams(
+    *pieces: bytes,
+    pause: float = 0.0,
+    cut: bool = False,
+    hang: bool = False,
+    headers: dict[str, str] | None = None,
+) -> Script:
     """A chunked event stream; ``cut`` resets it in the middle, ``hang`` never ends it."""
+    lines = {"content-type": EVENT_STREAM, "transfer-encoding": "chunked", **(headers or {})}
 
     async def script(heard: Heard, writer: asyncio.StreamWriter) -> None:
-        writer.write(_head(200, {"content-type": EVENT_STREAM, "transfer-encoding": "chunked"}))
+        writer.write(_head(200, lines))
         for piece in pieces:
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await writer.drain()
