@@ -268,5 +268,5 @@ _WATCHED = frozenset({"part_start", "thinking", "args", "signature"})
 
 def _begun(event: Document) -> Document:
     part = {"type": event.get("kind", "other"), "kind": event.get("call_kind")}
-    part |= {key: event.get(key) for key in ("id", "name", "redacted")}
+    part |= {key: event.get(key) for key in ("id", "name", "redacted", "signature")}
     return {key: value for key, value in part.items() if value is not None}

@@ -24,6 +24,7 @@ PIECE = 8192
 _TEXTS = ("text", "thinking", "refusal")
 _HEAD = ("id", "model", "created", "tier")
 _STOP = ("stop_sequence", "explanation", "category")
+_CALL = ("id", "name", "signature")
 _CARRIED = frozenset(
     "type text id name kind arguments raw redacted signature citations logprobs native".split()
 )
@@ -119,7 +120,7 @@ class _Part:
     def __init__(self, start: Event) -> None:
         self.data: dict[str, Any] = {"type": start["kind"]}
         if start["kind"] == "call":
-            self.data |= {key: start[key] for key in ("id", "name") if key in start}
+            self.data |= {key: start[key] for key in _CALL if start.get(key) is not None}
             if start.get("call_kind", "function") != "function":
                 self.data["kind"] = start["call_kind"]
         elif start.get("redacted"):
@@ -252,7 +253,7 @@ def _part(part: Mapping[str, Any], at: Event, nested: _Nested) -> Iterator[Event
         return
     begin: Event = {"type": "part_start", **at, "kind": kind}
     if kind == "call":
-        begin |= {key: part[key] for key in ("id", "name") if key in part}
+        begin |= {key: part[key] for key in _CALL if key in part}
         if "kind" in part:
             begin["call_kind"] = part["kind"]
         said = part["raw"] if "raw" in part else compact_json(part.get("arguments", {}))
@@ -268,6 +269,6 @@ def _part(part: Mapping[str, Any], at: Event, nested: _Nested) -> Iterator[Event
         more = {}
     for citation in part.get("citations", ()):
         yield {"type": "citation", **at, "citation": citation}
-    if "signature" in part:
+    if "signature" in part and kind != "call":
         yield {"type": "signature", **at, "signature": part["signature"]}
     yield {"type": "part_end", **at}
