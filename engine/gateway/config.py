@@ -33,6 +33,11 @@ from engine.gateway.wording import SAY
 from engine.language import source
 from engine.language.source import Map, Node, Pos, Seq, suggest
 
+# Headers that say how this answer lies on this connection: another's would break it.
+OF_THE_CONNECTION = frozenset(
+    "connection content-encoding content-length content-type keep-alive proxy-authenticate te "
+    "trailer transfer-encoding upgrade".split()
+)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -188,7 +193,7 @@ class _Reader:
             bootstrap_retries=streaming["bootstrap-retries"],
             non_stream_keepalive=data["non-stream-keepalive-secs"],
             force_model_prefix=data["force-model-prefix"],
-            passthrough_headers=frozenset(name.lower() for name in data["passthrough-headers"]),
+            passthrough_headers=self._passed(data["passthrough-headers"]),
             routes=tuple(
                 RouteOptions(
                     row["match"]["model"],
@@ -277,6 +282,13 @@ class _Reader:
         if not folder.is_dir():
             self.problem((key,), f"{key}: there is no folder {folder}")
         return folder
+
+    def _passed(self, names: list[str]) -> frozenset[str]:
+        for at, name in enumerate(names):
+            if name.lower() in OF_THE_CONNECTION:
+                words = f"{name} belongs to each connection by itself; leave it out"
+                self.problem(("passthrough-headers", at), words)
+        return frozenset(name.lower() for name in names)
 
     def _proxy(self, text: str | None, path: tuple[Any, ...]) -> str | None:
         if text:

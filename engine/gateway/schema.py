@@ -377,7 +377,9 @@ SCHEMA: dict[str, Rule] = _kebab(
             "take names only as `prefix/name`; a credential without prefix has its provider's name",
         ),
         "passthrough_headers": _list(
-            dict(_STRING), "upstream answer headers that the client gets, too"
+            dict(_STRING),
+            "upstream answer headers that the client gets, too, whole and streamed; none that "
+            "belong to the connection, like `content-length`",
         ),
         "payload": _map(
             "changes to translated requests, in this order",

@@ -60,6 +60,7 @@ def test_what_only_building_finds_is_told_with_its_place_too() -> None:
         "tls: { enable: true }\n"
         "trusted-proxies: [10.0.0.0/33]\n"
         "providers-dir: nowhere\n"
+        "passthrough-headers: [x-a, Content-Length]\n"
         "credentials:\n"
         "  - { provider: demo, name: one, base-url: 'https://u:p@host' }\n"
         "  - { provider: demo, name: one }\n"
@@ -69,8 +70,9 @@ def test_what_only_building_finds_is_told_with_its_place_too() -> None:
         "configuration:2:6: tls.key is missing; name a PEM file or set enable: false",
         "configuration:3:19: 10.0.0.0/33 is no address or network",
         "configuration:4:16: providers-dir: there is no folder nowhere",
-        "configuration:6:44: base-url must hold no user and password; use api-key or headers",
-        "configuration:7:29: two credentials are named one; names must be unique",
+        "configuration:5:28: Content-Length belongs to each connection by itself; leave it out",
+        "configuration:7:44: base-url must hold no user and password; use api-key or headers",
+        "configuration:8:29: two credentials are named one; names must be unique",
     ]
 
 
