@@ -20,7 +20,7 @@ def ask(upstream: Upstream) -> tuple[int, str | None, bytes]:
 
 @pytest.mark.parametrize("piece", [None, 1, 7, 4096])
 def test_bytes_status_and_headers_arrive_as_written(upstream: Upstream, piece: int | None) -> None:
-    body = "data: {\"é\": 1}\r\n\r\ndata: x\n\n".encode()
+    body = 'data: {"é": 1}\r\n\r\ndata: x\n\n'.encode()
     upstream.answers(Answer(body, 429, {"retry-after": "7"}, piece))
     assert ask(upstream) == (429, "7", body)
 
