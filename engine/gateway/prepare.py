@@ -235,7 +235,7 @@ class Preparing:
         # Quirks say where a server differs; those of the format's own vendor say what the format
         # is, unless an operator says otherwise.
         own = provider.name == call.format.default_provider and not provider.changed
-        if not own and (provider.quirks or provider.changed):
+        if not own and (provider.quirks or provider.changed or provider.rename):
             return False
         versions = call.format.api_versions
         if versions.header is None:

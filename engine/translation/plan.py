@@ -8,6 +8,7 @@ rest through ``ctx``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,12 @@ class Plan:
     data: dict[str, Any] = field(default_factory=dict)
     canonical: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _facts: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """What the upstream calls fields of its usual format otherwise."""
+        who = self.provider
+        return who.rename if who is not None and who.format == self.target else {}
 
     def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's

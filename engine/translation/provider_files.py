@@ -80,6 +80,10 @@ SCHEMA: dict[str, Any] = {
         "that want a whole answer; `none`: it cannot stream, its whole answer is told as a stream; "
         "default: `both`",
     },
+    "rename": {
+        **TEXTS,
+        "meta": "fields of requests in `format` that it calls otherwise, like `seed: random_seed`",
+    },
     "quirks": {**ANY, "meta": "what it does otherwise, see below"},
     "limits": {**ANY, "meta": "what its models take, over the format's models.yaml, see below"},
     "models": {
@@ -102,7 +106,7 @@ SCHEMA: dict[str, Any] = {
 # What a file says of itself alone.
 OWN = frozenset({"name", "extends", "vendor", "demo", "docs"})
 # What is put together key by key.
-MERGED = ("quirks", "limits", "headers", "base-urls")
+MERGED = ("quirks", "limits", "rename", "headers", "base-urls")
 # What a configuration says of a provider stands under its name.
 UNNAMED = {key: rule for key, rule in SCHEMA.items() if key != "name"}
 
@@ -360,6 +364,7 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         headers=dict(data.get("headers") or {}),
         quirks=dict(data.get("quirks") or {}),
         limits=dict(data.get("limits") or {}),
+        rename=dict(data.get("rename") or {}),
         models=tuple(
             ModelRow(
                 row["match"].lower(),
@@ -374,7 +379,8 @@ def _provider(data: dict[str, Any], sources: dict[str, str], node: Node) -> Prov
         document=data,
         sources=sources,
         changed=any(
-            key.startswith(("quirks", "limits", "models")) and not place.startswith("providers/")
+            key.startswith(("quirks", "limits", "models", "rename"))
+            and not place.startswith("providers/")
             for key, place in sources.items()
         ),
     )

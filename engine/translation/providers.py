@@ -46,6 +46,7 @@ class Provider:
     headers: dict[str, str] = field(default_factory=dict)
     quirks: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
+    rename: dict[str, str] = field(default_factory=dict)
     models: tuple[ModelRow, ...] = ()
     streaming: str = "both"
     demo: bool = False

@@ -8,6 +8,7 @@ asks for them and something was lost.
 from __future__ import annotations
 
 import copy
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -104,7 +105,15 @@ class Translated:
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""
         rows = explained(self._read.trace(), self._write.trace(), moved=self._moved)
-        return [{**row, "in": [self._read.spelt(path) for path in row["in"]]} for row in rows]
+        named = self.plan.renamed
+        return [
+            {
+                **row,
+                "out": re.sub(r"^\w+", lambda key: named.get(key[0], key[0]), row["out"]),
+                "in": [self._read.spelt(path) for path in row["in"]],
+            }
+            for row in rows
+        ]
 
 
 @dataclass
@@ -273,6 +282,8 @@ class Translator:
         out, lost_too = self._run(writing, reading, moved)
         if type(out) is not dict:
             raise Rejected("there is nothing to send")
+        if plan.renamed:
+            out = {plan.renamed.get(key, key): value for key, value in out.items()}
         wanted = plan.model or ""
         sent = {**(who.headers if who else {})}
         if upstream.api_versions.header and plan.api_version:
