@@ -10,7 +10,9 @@ from engine.language.cache import VARIABLE
 from tests.support import upstream as upstreams
 
 # How long an example takes says more of the machine than of the project.
-settings.register_profile("suite", deadline=None)
+# The suite tries the same examples each time; --hypothesis-profile=thorough others, and more.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=1_000)
 settings.load_profile("suite")
 
 

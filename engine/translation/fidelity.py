@@ -99,11 +99,30 @@ class _Crossing:
 
 
 class Matrix:
-    """All cells: ``cells[probe][source, target]``."""
+    """All cells: ``cells[number of the probe][source, target]``."""
 
     def __init__(self, translator: Translator, probes: Probes) -> None:
-        self.formats = sorted(name for name, side in translator.formats.items() if side.serves)
         self.probes = probes
+        self.measure = Measure(translator)
+        self.formats = self.measure.formats
+        self.cells = [dict(self.measure.row(probe)) for probe in probes.all]
+        self.measure.forget()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many cells are exact, by ``source > target`` and kind of document."""
+        found: dict[str, dict[str, int]] = {}
+        for probe, row in zip(self.probes.all, self.cells, strict=True):
+            for (source, target), cell in row.items():
+                kinds = found.setdefault(f"{source} > {target}", {})
+                kinds[probe.place.kind] = kinds.get(probe.place.kind, 0) + (cell.state == "exact")
+        return found
+
+
+class Measure:
+    """Measures probes with the mappings of the formats that clients may speak."""
+
+    def __init__(self, translator: Translator) -> None:
+        self.formats = sorted(name for name, side in translator.formats.items() if side.serves)
         self._variants = {name: _variants(translator, name) for name in self.formats}
         self._translator = _with_versions(translator, self._variants)
         self._speakers = {
@@ -117,28 +136,25 @@ class Matrix:
             for node in side.files().values()
         }
         self._known: dict[tuple[Any, ...], Any] = {}
-        self.cells: dict[int, dict[tuple[str, str], Cell]] = {}
-        for number, probe in enumerate(probes.all):
-            self.cells[number] = dict(self._row(probe))
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """How many cells are exact, by ``source > target`` and kind of document."""
-        found: dict[str, dict[str, int]] = {}
-        for number, probe in enumerate(self.probes.all):
-            for (source, target), cell in self.cells[number].items():
-                kinds = found.setdefault(f"{source} > {target}", {})
-                kinds[probe.place.kind] = kinds.get(probe.place.kind, 0) + (cell.state == "exact")
-        return found
-
-    # ---------------------------------------------------------------- one probe
-
-    def _row(self, probe: Probe) -> Iterator[tuple[tuple[str, str], Cell]]:
+    def row(self, probe: Probe) -> Iterator[tuple[tuple[str, str], Cell]]:
+        """The cells of a probe, by source and target; none of sources that cannot say it."""
         for source in self.formats:
             said = self._said(probe, source)
-            if said is None:
-                continue
-            for target in self.formats:
-                yield (source, target), self._cell(probe, said, source, target)
+            if said is not None:
+                for target in self.formats:
+                    yield (source, target), self._cell(probe, said, source, target, True)
+
+    def cell(self, probe: Probe, source: str, target: str) -> Cell | None:
+        """The best outcome of one pair; None when the source cannot say it."""
+        said = self._said(probe, source)
+        return None if said is None else self._cell(probe, said, source, target, False)
+
+    def forget(self) -> None:
+        """Give back the memory of what was measured."""
+        self._known.clear()
+
+    # ---------------------------------------------------------------- one probe
 
     def _said(self, probe: Probe, source: str) -> Any:
         """The document in the source's format; None when it cannot say this."""
@@ -198,7 +214,9 @@ class Matrix:
 
     # ---------------------------------------------------------------- there and back
 
-    def _cell(self, probe: Probe, said: tuple[Any, _Variant], source: str, target: str) -> Cell:
+    def _cell(
+        self, probe: Probe, said: tuple[Any, _Variant], source: str, target: str, thorough: bool
+    ) -> Cell:
         document, speaker = said
         outcomes: dict[str, tuple[Reason, ...]] = {}
         seen_wires: set[str] = set()
@@ -212,6 +230,8 @@ class Matrix:
             seen_wires.add(wire)
             state, reasons = self._outcome(probe, crossing, speaker, source, target, variant)
             outcomes.setdefault(state, reasons)
+            if state == "exact" and not thorough:
+                break
         best = min(outcomes, key=STATES.index)
         others = tuple(
             (state, reasons)
@@ -385,10 +405,10 @@ class Matrix:
 
 VOID: Any = object()
 _WAYS: dict[str, Callable[..., None]] = {
-    "request": Matrix._request,
-    "response": Matrix._response,
-    "stream": Matrix._stream,
-    "error": Matrix._error,
+    "request": Measure._request,
+    "response": Measure._response,
+    "stream": Measure._stream,
+    "error": Measure._error,
 }
 _INDEX = re.compile(r"\[\d+\]")
 _MARK = re.compile(r"§ ([a-z]+ \d+)")

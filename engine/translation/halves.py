@@ -88,9 +88,9 @@ class Halves:
     def answer_out(self, canonical: Body, target: str, request: Body) -> Body:
         """A canonical answer in this format, for the client that sent ``request``."""
         side = self.translator.formats[target]
-        plan = self.plan(target, HUB, "model", request)
+        plan = self._answering(target, request)
         ctx = plan.ctx(side, side.vendor)
-        return self._run(side.write["response"], canonical, request, {}, ctx)
+        return self._run(side.write["response"], canonical, request, plan.data, ctx)
 
     def events_in(self, data: bytes, source: str, plan: Plan) -> list[Body]:
         """The bytes of a stream of this format as canonical events. Raises Refusal."""
@@ -112,8 +112,15 @@ class Halves:
     def events_out(self, events: list[Body], target: str, request: Body) -> bytes:
         """Canonical events in this format, for the client that sent ``request``."""
         side = self.translator.formats[target]
-        encoder = Encoder(side, self.plan(target, HUB, "model", request))
+        encoder = Encoder(side, self._answering(target, request))
         return b"".join(encoder.write(event) for event in events)
+
+    def _answering(self, client: str, request: Body) -> Plan:
+        """The plan of a client's request that is answered in the canonical form."""
+        side = self.translator.formats[client]
+        plan = self.plan(client, HUB, "model", request)
+        decide(plan, side.plan_read, request, plan.ctx(side, side.vendor))
+        return plan
 
     def _run(self, section: Any, document: Any, *roots: Any) -> Body:
         try:

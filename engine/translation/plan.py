@@ -24,8 +24,7 @@ class Ctx(dict[str, Any]):
     """``ctx`` of one translation; the digest of the request is made when a rule first asks for
     it."""
 
-    __slots__ = ("body",)
-    body: Any
+    body: Any = None
 
     def __missing__(self, key: str) -> Any:
         if key != "request_digest":

@@ -114,7 +114,7 @@ def _place(given: dict[str, Any], documents: dict[str, Document]) -> Place:
     asked = {"stream": True} if kind == "stream" else {}
     document = documents[kind]
     if kind == "stream":
-        base: Document = [document[0], *(own or []), *document[1:]]
+        base: Document = _with_parts(document, own) if own else document
     else:
         base = {**document, **(own or {})}
     return Place(
@@ -126,6 +126,12 @@ def _place(given: dict[str, Any], documents: dict[str, Document]) -> Place:
         document,
         {**documents["request"], **asked, **(given.get("request") or {})},
     )
+
+
+def _with_parts(plain: list[Any], own: list[Any]) -> list[Any]:
+    """The plain stream with other parts, or another stop; counts come before it."""
+    start, *_, usage, _, end = plain
+    return [start, *own[:-1], usage, own[-1], end]
 
 
 def put(document: Document, path: str, value: Any) -> None:

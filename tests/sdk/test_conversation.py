@@ -146,9 +146,7 @@ def test_the_sdk_finds_a_request_id_that_the_upstream_and_the_log_got_too(
 def test_the_second_turn_is_answered(
     client: Client, target: str, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(
-        sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed)
-    )
+    upstream.answers(sdk_answer(target, "answer", streamed), sdk_answer(target, "final", streamed))
     first = client.ask(gateway.url, question(client, target), streamed)
     answer = client.ask(gateway.url, second(client, target, first), streamed)
     assert client.reply(answer) == sdk_reply("final")
@@ -191,9 +189,10 @@ def test_the_second_turn_brings_chat_its_calls_and_results_back(
     *_, assistant, ghent, bruges = upstream.received[1].document["messages"]
     message = sdk("openai-chat/answer")["choices"][0]["message"]
     assert assistant["content"] == message["content"]
-    assert [
-        (call["id"], call["function"]["name"]) for call in assistant["tool_calls"]
-    ] == [("call_rail0", "find_train"), ("call_rail1", "find_train")]
+    assert [(call["id"], call["function"]["name"]) for call in assistant["tool_calls"]] == [
+        ("call_rail0", "find_train"),
+        ("call_rail1", "find_train"),
+    ]
     assert (ghent["role"], ghent["tool_call_id"], ghent["content"]) == (
         "tool",
         "call_rail0",

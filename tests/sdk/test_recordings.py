@@ -118,9 +118,7 @@ def test_a_recorded_stream_that_breaks_raises_in_every_sdk(
 PLAIN = {404, 413, 422}
 
 
-@pytest.mark.parametrize(
-    "row", chosen(lambda row: row.format in FORMATS and row.status >= 400)
-)
+@pytest.mark.parametrize("row", chosen(lambda row: row.format in FORMATS and row.status >= 400))
 def test_a_recorded_refusal_is_an_exception_of_every_sdk(
     row: Row, gateway: Gateway, upstream: Upstream, spare: Spare, sdks: dict[str, Any]
 ) -> None:
@@ -139,9 +137,7 @@ def test_a_recorded_refusal_is_an_exception_of_every_sdk(
             assert error.status_code not in {401, 402, 403}
 
 
-@pytest.mark.parametrize(
-    "row", chosen(lambda row: whole(row) and "response-only" not in row.tags)
-)
+@pytest.mark.parametrize("row", chosen(lambda row: whole(row) and "response-only" not in row.tags))
 def test_a_recorded_request_reaches_an_upstream_of_its_format_unchanged(
     row: Row, gateway: Gateway, upstream: Upstream, sdks: dict[str, Any]
 ) -> None:
