@@ -18,6 +18,7 @@ from engine.gateway.upstream import AsyncBaseTransport, AsyncByteStream, Request
 from engine.translation import jsontext
 from engine.translation.faults import ErrorAnswer
 from engine.translation.translator import Translator
+from engine.translation.wholes import unfold
 
 Canonical = dict[str, Any]
 
@@ -62,7 +63,7 @@ class DemoTransport(AsyncBaseTransport):
         if not match.streamed(body):
             written = self._translator.write_response(answer, name, body)
             return Response(200, content=jsontext.dumps(written), headers=_JSON)
-        pieces = self._translator.write_stream(events(answer), name, body)
+        pieces = self._translator.write_stream(unfold(answer, cut=_cut), name, body)
         return Response(
             200, stream=_Stream(pieces), headers={"content-type": match.format.content_type}
         )
@@ -170,35 +171,6 @@ def sample(schema: Any, depth: int = 0) -> Any:
     if kind == "array":
         return [sample(schema.get("items"), depth + 1)]
     return {"integer": 1, "number": 1.5, "boolean": True, "null": None}.get(str(kind), "demo")
-
-
-def events(answer: Canonical) -> Iterator[Canonical]:
-    """The canonical events of an answer, texts cut into several deltas."""
-    choice = answer["choices"][0]
-    start = {"type": "start", "id": answer["id"], "model": answer["model"], "created": 0}
-    yield {**start, "choice": 0}
-    for number, part in enumerate(choice["parts"]):
-        at = {"choice": 0, "part": number}
-        kind = part["type"]
-        begin = {"type": "part_start", "kind": kind, **at}
-        if kind == "call":
-            begin |= {
-                "id": part["id"],
-                "name": part["name"],
-                "call_kind": part.get("kind", "function"),
-            }
-            deltas = _cut(part.get("raw") or jsontext.compact_json(part["arguments"]))
-        else:
-            deltas = _cut(part["text"])
-        yield begin
-        for delta in deltas:
-            yield {"type": "args" if kind == "call" else kind, "delta": delta, **at}
-        if "signature" in part:
-            yield {"type": "signature", "signature": part["signature"], **at}
-        yield {"type": "part_end", **at}
-    yield {"type": "usage", "usage": answer["usage"], "choice": 0}
-    yield {"type": "stop", "reason": choice["stop"], "choice": 0}
-    yield {"type": "end", "choice": 0}
 
 
 def _cut(text: str) -> list[str]:

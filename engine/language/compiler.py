@@ -178,7 +178,7 @@ class Compiler(Observer):
             return code.name
         if code.ref is not None:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
-            return Name(var, code.ref, self.getter(var, label), keys=code.keys)
+            return Name(var, code.ref, self.getter(var, label), keys=code.keys, plain=code.plain)
         self.out.add(f"{var} = {code.text}")
         trace = "None"
         if self.traced:

@@ -20,6 +20,7 @@ import jmespath.parser
 
 from engine.language.functions import FUNCTIONS, STOCK, Function
 from engine.language.reads import ELEMENT
+from engine.language.registry import exact_types
 from engine.language.scope import Name, Ref, Scope
 from engine.language.source import suggest
 
@@ -116,6 +117,12 @@ def _negated_whole(ast: Ast) -> Ast:
         path = {**ast, "children": [*children[0]["children"], *children[1:]]}
         return {**children[0], "children": [path]}
     return {**ast, "children": children}
+
+
+def _settled(ast: Ast, kind: str) -> bool:
+    """Whether an argument is of the kind that a function takes, whatever the document says."""
+    types = exact_types(kind)
+    return types is None or (ast["type"] == "literal" and type(ast["value"]) in types)
 
 
 def constant(value: Any) -> str:
@@ -267,6 +274,9 @@ class Expressions:
 
     def _projection(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
+        if left["type"] == "flatten" and right["type"] == "field":
+            inner = self.node(left["children"][0], scope, current)
+            return Code(f"_each({self.take(inner, scope)}, {right['value']!r})", plain=True)
         source = self.node(left, scope, current)
         if right["type"] == "identity":
             return Code(f"_present({source.text})", source.ref, plain=True)
@@ -446,7 +456,7 @@ class Expressions:
         own = FUNCTIONS.get(name)
         if own is not None:
             self._arity(name, len(texts), own.min_args, own.max_args)
-            return self._own(own, arguments, texts)
+            return self._own(own, ast["children"], arguments, texts)
         if name not in STOCK:
             known = {*FUNCTIONS, *STOCK}
             raise ExpressionError(f"unknown function {name}(){suggest(name, known)}")
@@ -463,15 +473,24 @@ class Expressions:
             return Code(text, never_null=True, whole=True)
         return Code(f"{call}({', '.join(texts)})")
 
-    def _own(self, own: Function, arguments: list[Code], texts: list[str]) -> Code:
+    def _own(
+        self, own: Function, written: list[Ast], arguments: list[Code], texts: list[str]
+    ) -> Code:
         """A call of a function of the language, with the checks that are quick done in place."""
         if own.inline is not None:
             return Code(own.inline.format(*texts), boolean=own.boolean, never_null=own.boolean)
         checked = self._callable("f", "function", own.name, "call")
-        if own.kinds == ("text",):
+        settled = all(map(_settled, written[1:], own.kinds[1:]))
+        types = exact_types(own.kinds[0]) if own.kinds else None
+        if types and settled and len(texts) == own.max_args and not own.takes_null:
+            # only the first argument is left to be looked at
             plain = self._callable("p", "function", own.name, "plain")
             value, bound = self._bound(texts[0])
-            text = f"({plain}({value}) if type({bound}) is str else {checked}({value}))"
+            first, *others = sorted(each.__name__ for each in types)
+            test = f"type({bound}) is {first}"
+            test += "".join(f" or type({value}) is {each}" for each in others)
+            rest = "".join(f", {text}" for text in texts[1:])
+            text = f"({plain}({value}{rest}) if {test} else {checked}({value}{rest}))"
             return Code(text, plain=own.container)
         call = checked
         if len(texts) == own.max_args:

@@ -27,7 +27,7 @@ from engine.language.runtime import EVALUATION_ERRORS
 NONE = ast.Constant(None)
 # Helpers that give the same for the same arguments.
 _PURE = frozenset(
-    "_flatten _values _present _index _slice _row _known _text _eq _is_a _among _parsed".split()
+    "_flatten _each _values _present _index _slice _row _known _text _eq _is_a _among".split()
 )
 # Names that have one value as long as they are read.
 _SETTLED = frozenset({"v_", "x_", "a_", "k_"})

@@ -147,6 +147,34 @@ def index_of(elements: list[Any], value: Any) -> int | None:
     return next((i for i, each in enumerate(elements) if _equal(each, value)), None)
 
 
+@function(
+    "leading", "list", "text", "list",
+    example=("leading(l, 'k', `[1]`)", {"l": [{"k": 1}, {"k": 1}, {"k": 2}, {"k": 1}]}, 2),
+)  # fmt: skip
+def leading(elements: list[Any], key: str, values: list[Any]) -> int:
+    """How many elements the list begins with whose key has one of the values."""
+    for position, each in enumerate(elements):
+        if type(each) is not dict or each.get(key) not in values:
+            return position
+    return len(elements)
+
+
+@function(
+    "count", "list", "text",
+    example=("count(l, 'k')", {"l": [{"k": 1}, [{"k": 2}, {}], {"k": None}]}, 2),
+)  # fmt: skip
+def count(elements: list[Any], key: str) -> int:
+    """How many objects in a list, and in lists in it, hold something under a key."""
+    found = 0
+    for each in elements:
+        if type(each) is dict:
+            if each.get(key) is not None:
+                found += 1
+        elif type(each) is list:
+            found += count(each, key)
+    return found
+
+
 @function("last_index", "list", "any", example=("last_index(l, 'a')", {"l": ["a", "b", "a"]}, 2))
 def last_index(elements: list[Any], value: Any) -> int | None:
     """The last position of a value; null if it is not in the list."""

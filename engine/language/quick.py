@@ -30,6 +30,7 @@ def quick_tree(source: str, names: Mapping[str, Any], usual: Usual) -> tuple[ast
         # what the main function has tested holds in what it calls
         own = {**main, **_own(function, usual)}
         here = {name: keys for name, keys in own.items() if _getter(function, name) is not None}
+        _early(function)
         Folding(names, own).function(function)
         _hoist(function, here)
         Folding(names, own).function(function)
@@ -64,7 +65,7 @@ def _target(node: ast.stmt) -> str | None:
 
 
 def _hoist(function: ast.FunctionDef, usual: Usual) -> None:
-    """Keys that are read at several places are read once, where the object is tested."""
+    """Keys that are read at several places are read once."""
     counts: Counter[tuple[str, str]] = Counter()
     for each in ast.walk(function):
         read = _reading(each)
@@ -80,19 +81,56 @@ def _hoist(function: ast.FunctionDef, usual: Usual) -> None:
 
     _replaced(function, replace)
 
-    def readings(node: ast.stmt) -> list[ast.stmt]:
-        target = _target(node) or ""
-        if target[:2] != "g_":
-            return [node]
-        out = [node]
-        for (name, key), variable in often.items():
-            if name == target[2:]:
-                call = ast.Call(ast.Name(target, ast.Load()), [ast.Constant(key)], [])
-                stored: list[ast.expr] = [ast.Name(variable, ast.Store())]
-                out.append(ast.copy_location(ast.Assign(stored, call), node))
-        return out
+    for body in list(_blocks(function)):
+        for position in range(len(body) - 1, -1, -1):
+            target = _target(body[position]) or ""
+            if target[:2] != "g_":
+                continue
+            for (name, key), variable in often.items():
+                if name == target[2:]:
+                    _place(body, position + 1, variable, target, key)
 
-    _restated(function, readings)
+
+def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
+    """Read a key where all that use it come after, as late as that can be."""
+    users = [each for each in body[start:] if _uses(each, variable)]
+    (first, *others) = users
+    if not others and isinstance(first, ast.If) and not _uses(first.test, variable):
+        there = any(_uses(each, variable) for each in first.body)
+        if there is not any(_uses(each, variable) for each in first.orelse):
+            _place(first.body if there else first.orelse, 0, variable, getter, key)
+            return
+    call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
+    read = ast.Assign([ast.Name(variable, ast.Store())], call)
+    body.insert(body.index(first), ast.copy_location(read, first))
+
+
+def _uses(node: ast.AST, variable: str) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == variable for each in ast.walk(node))
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """All blocks of statements inside, however deep."""
+    for body in _bodies(node):
+        yield body
+        for statement in body:
+            yield from _blocks(statement)
+
+
+def _early(function: ast.FunctionDef) -> None:
+    """An element that is passed over need not be looked into first."""
+    for body in _blocks(function):
+        for position in range(len(body) - 1):
+            name = (_target(body[position]) or "")[2:]
+            test = body[position + 1]
+            if (
+                (_target(body[position]) or "")[:2] == "g_"
+                and isinstance(test, ast.If)
+                and isinstance(test.body[0], ast.Continue)
+                and not _uses(test.test, name)
+                and not _uses(test.test, f"g_{name}")
+            ):
+                body[position : position + 2] = [test, body[position]]
 
 
 def _guard(function: ast.FunctionDef, usual: Usual) -> None:

@@ -139,7 +139,7 @@ def kind_of(value: Any) -> str:
 def _checked(
     name: str, kinds: tuple[str, ...], required: int, plain: Call, takes_null: bool
 ) -> Call:
-    fast = tuple(_exact_types(kind) for kind in kinds)
+    fast = tuple(exact_types(kind) for kind in kinds)
     most = len(kinds)
 
     def call(*values: Any) -> Any:
@@ -165,7 +165,7 @@ def _checked(
 def _quick(kinds: tuple[str, ...], plain: Call, call: Call) -> Call:
     """The checks for one and two arguments unrolled; what is not the plain case goes to
     ``call``."""
-    types = [_exact_types(kind) for kind in kinds]
+    types = [exact_types(kind) for kind in kinds]
     if not any(types):
         return plain
     anything = frozenset(each for kinds in _KINDS.values() for each in kinds) | {type(None)}
@@ -180,7 +180,8 @@ def _quick(kinds: tuple[str, ...], plain: Call, call: Call) -> Call:
     return call
 
 
-def _exact_types(kind: str) -> frozenset[type] | None:
+def exact_types(kind: str) -> frozenset[type] | None:
+    """The Python types of a kind, subclasses aside; None for any."""
     if kind == "any":
         return None
     return frozenset(each for word in kind.split("|") for each in _KINDS[word])

@@ -85,6 +85,21 @@ def flatten(value: Any) -> Any:
     return merged
 
 
+def each_of(value: Any, key: str) -> Any:
+    """``value[].key``: what the elements, one level of lists merged, hold under a key."""
+    if type(value) is not list:
+        return None
+    found: list[Any] = []
+    for each in value:
+        if type(each) is dict:
+            held = each.get(key)
+            if held is not None:
+                found.append(held)
+        elif type(each) is list:
+            found += [h for e in each if type(e) is dict and (h := e.get(key)) is not None]
+    return found
+
+
 def equal(one: Any, other: Any) -> bool:
     """JMESPath's equality: numbers never equal booleans."""
     if isinstance(one, bool) is not isinstance(other, bool):
@@ -376,6 +391,7 @@ HELPERS: dict[str, Any] = {
     "_present": present,
     "_values": values,
     "_flatten": flatten,
+    "_each": each_of,
     "_eq": equal,
     "_lt": lt,
     "_lte": lte,

@@ -134,6 +134,9 @@ def answer_id(ident: str, prefix: str, known: list[Any] | None = None) -> str | 
 def alias_names(names: list[Any], pattern: str, longest: int) -> dict[str, str] | None:
     """Aliases for the names that do not match a pattern or are too long; null when all are fine."""
     legal = _compiled(pattern)
+    fits = legal.fullmatch
+    if all(type(name) is str and len(name) <= longest and fits(name) for name in names):
+        return None
     texts = list(dict.fromkeys(name for name in names if isinstance(name, str)))
     odd = [name for name in texts if len(name) > longest or not legal.fullmatch(name)]
     taken = set(texts) - set(odd)

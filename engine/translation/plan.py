@@ -24,7 +24,8 @@ class Ctx(dict[str, Any]):
     """``ctx`` of one translation; the digest of the request is made when a rule first asks for
     it."""
 
-    body: Any = None
+    __slots__ = ("body",)
+    body: Any
 
     def __missing__(self, key: str) -> Any:
         if key != "request_digest":

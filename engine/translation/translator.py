@@ -349,7 +349,7 @@ class Translator:
             vendor=who.vendor if who else upstream.vendor,
             signs=upstream.signs if who is None or who.signs is None else who.signs,
         )
-        said = {key.lower(): value for key, value in (headers or {}).items()}
+        said = {key.lower(): value for key, value in headers.items()} if headers else {}
         own_version = said.get(client.api_versions.header or "") or client.api_versions.default
         ctx = plan.ctx(client, client.vendor)
         ctx["api_version"], ctx["headers"] = own_version, said

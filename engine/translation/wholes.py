@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.errors import UpstreamError
@@ -183,8 +183,18 @@ def fold(events: Iterable[Event], format: str = "", natives: Natives | None = No
 # ------------------------------------------------------------------------------------ the way back
 
 
-def unfold(answer: Answer, format: str = "", natives: Natives | None = None) -> Iterator[Event]:
-    """The canonical events of an answer; long texts come in pieces of :data:`PIECE` characters.
+def pieces(text: str) -> Iterable[str]:
+    """A text in pieces of :data:`PIECE` characters."""
+    return (text[start : start + PIECE] for start in range(0, len(text), PIECE))
+
+
+def unfold(
+    answer: Answer,
+    format: str = "",
+    natives: Natives | None = None,
+    cut: Callable[[str], Iterable[str]] = pieces,
+) -> Iterator[Event]:
+    """The canonical events of an answer, its texts cut into deltas.
 
     An answer that is an error is that one event. ``format`` and ``natives`` are those of the format
     that the events are written in.
@@ -198,7 +208,7 @@ def unfold(answer: Answer, format: str = "", natives: Natives | None = None) -> 
     for position, choice in enumerate(answer["choices"]):
         number = choice.get("index", position)
         for at, part in enumerate(choice["parts"]):
-            yield from _part(part, {"choice": number, "part": at}, nested)
+            yield from _part(part, {"choice": number, "part": at}, nested, cut)
     if "usage" in answer:
         yield {"type": "usage", "choice": 0, "usage": answer["usage"]}
     for position, choice in enumerate(answer["choices"]):
@@ -247,7 +257,9 @@ class _Nested:
         return {"native": {**given, self._format: {row[1]: said}}}
 
 
-def _part(part: Mapping[str, Any], at: Event, nested: _Nested) -> Iterator[Event]:
+def _part(
+    part: Mapping[str, Any], at: Event, nested: _Nested, cut: Callable[[str], Iterable[str]]
+) -> Iterator[Event]:
     kind = part["type"]
     if not _told(part):
         return
@@ -264,8 +276,8 @@ def _part(part: Mapping[str, Any], at: Event, nested: _Nested) -> Iterator[Event
     yield begin | nested.of(part, "other" if kind == "other" else "part")
     word = "args" if kind == "call" else kind
     more = {"logprobs": part["logprobs"]} if "logprobs" in part else {}
-    for start in range(0, len(said), PIECE):
-        yield {"type": word, **at, "delta": said[start : start + PIECE], **more}
+    for delta in cut(said):
+        yield {"type": word, **at, "delta": delta, **more}
         more = {}
     for citation in part.get("citations", ()):
         yield {"type": "citation", **at, "citation": citation}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from engine.gateway.demo import events
 from engine.translation.translator import Translator
+from engine.translation.wholes import unfold
 from tests.sdk.conftest import UPSTREAMS
 from tests.sdk.test_responses import ask
 from tests.support.clients import openai_client
@@ -62,7 +62,7 @@ def told(format: str, choice: Body, streamed: bool) -> Answer:
     usage = {"input": 20, "output": 10}
     answer = {"id": "answer_1", "model": "m", "choices": [choice], "usage": usage}
     if streamed:
-        made = stream(b"".join(translator().write_stream(events(answer), format, {})))
+        made = stream(b"".join(translator().write_stream(unfold(answer), format, {})))
     else:
         made = document(translator().write_response(answer, format, {}))
     if format != "openai-responses":

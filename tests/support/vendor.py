@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.gateway import demo
 from engine.translation.formats import Format
+from engine.translation.wholes import unfold
 from tests.support.translations import translator
 from tests.support.upstream import Answer, Received, document
 
@@ -63,7 +63,7 @@ def _answered(side: Format, request: Received, models: Sequence[str]) -> Answer:
     answer = compose(asked)
     if "stream" not in request.path and not body.get("stream"):
         return document(translator().write_response(answer, side.name, body))
-    pieces = b"".join(translator().write_stream(demo.events(answer), side.name, body))
+    pieces = b"".join(translator().write_stream(unfold(answer), side.name, body))
     return Answer(pieces, headers={"content-type": side.content_type}, piece=61)
 
 
