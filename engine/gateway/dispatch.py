@@ -69,7 +69,7 @@ class _Run:
         self._snapshot = snapshot
         self._outcome = _Outcome()
         self._replies = Replies(snapshot.translator, call.format, exchange, call)
-        memory = Memory(state, call.context.key)
+        memory = Memory(state, snapshot.keyring, call.context.key)
         self._attempts = Attempts(call, snapshot, exchange, self._replies, memory)
         settings = snapshot.settings
         self._deadline = call.context.started + settings.budget

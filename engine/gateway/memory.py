@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
+from engine.gateway.auth import Keyring
 from engine.gateway.state import State
 
 
 class Memory:
-    """The part of the state that belongs to one client."""
+    """The part of the state that belongs to one client: to its key, whatever that is called."""
 
-    def __init__(self, state: State, client: str | None) -> None:
+    def __init__(self, state: State, keyring: Keyring, name: str | None) -> None:
         self._state = state
-        self._prefix = f"client|{client or ''}|"
+        self._keyring = keyring
+        self._name = name
+
+    @cached_property
+    def _prefix(self) -> str:
+        return f"client|{self._keyring.digest(self._name).hex()}|"
 
     async def keep(self, texts: Mapping[str, str]) -> None:
         """Keep what an answer gave to be kept."""

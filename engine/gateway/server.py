@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -47,7 +48,7 @@ def serve(
 
     ``host`` and ``port`` stand before the file's; ``workers`` processes share the port. Raises
     ConfigError and MappingError before anything listens, and ConfigError when the address cannot be
-    had.
+    had, or a place for what the workers share.
     """
     settings = config.load(Path(config_path))
     host = host or settings.host
@@ -109,7 +110,10 @@ def _serve_many(
         counts, state = Path(folder, "counts"), Path(folder, "state")
         counts.mkdir()
         state.mkdir(mode=0o700)
-        shared.prepare(state)
+        try:
+            shared.prepare(state)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError([f"the workers' state cannot be kept in {folder}: {error}"]) from None
         os.environ[COUNTS_VARIABLE] = str(counts)
         os.environ[WORKER_VARIABLE] = json.dumps([*arguments, str(state)])
         try:
