@@ -5,9 +5,10 @@ hangs on the calls: signatures, the signed thinking that led to them, ids that w
 client. An answer names what is to be kept, as texts by key; a request names the keys that would
 help it and takes what was found. Who keeps it, for whom and for how long is not known here.
 
-A call has two keys: by its id, and by what it says, for clients that write ids of their own. The
-second counts the same calls of the conversation and holds what that began with, so that no call
-gets what belongs to another.
+A call has two keys: its id, and, for clients that write ids of their own, what it says. The second
+counts the same calls of the conversation and holds what that began with, so that no call gets what
+belongs to another. What one vendor signed never goes to another: the first key leads to the vendor,
+the second holds it.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class _Keys:
         self._opening = self._opening or _opening(self._turns)
         mark = hashlib.blake2b(b"%b%d%b" % (self._opening, place, said), digest_size=16)
         ident = safe_id(call.get("id") or "")
-        by_id = [f"{self._vendor}|id|{ident}"] if ident else []
-        return [*by_id, f"{self._vendor}|said|{mark.hexdigest()}"]
+        by_id = [f"id|{ident}"] if ident else []
+        return [*by_id, f"said|{self._vendor}|{mark.hexdigest()}"]
 
     def count(self, call: Document) -> bytes:
         """Pass a call by."""
@@ -82,7 +83,7 @@ def keep(request: Document, vendor: str, choices: Iterable[list[Document]]) -> d
             names = keys.of(part)
             value = {"id": _shortened(part), "signature": signature, "around": around}
             value = {key: each for key, each in value.items() if each}
-            text = dumps(value).decode() if value else ""
+            text = dumps({"vendor": vendor, **value}).decode() if value else ""
             if 0 < len(text) <= MAX_TEXT:
                 kept |= dict.fromkeys(names, text)
             around, others = [], 0
@@ -107,7 +108,7 @@ def restore(request: Document, vendor: str, found: Mapping[str, str], moved: Mov
         parts: list[Document] = []
         group: list[Document] = []
         for part in before:
-            kept = _kept(asked.get(id(part), ()), found)
+            kept = _kept(asked.get(id(part), ()), vendor, found)
             if "id" in kept and "id" in part:
                 ids[part["id"]] = part["id"] = kept["id"]
             if not signed:
@@ -147,15 +148,15 @@ def _asked(request: Document, vendor: str) -> dict[int, list[str]]:
     return found
 
 
-def _kept(keys: Iterable[str], found: Mapping[str, str]) -> Document:
+def _kept(keys: Iterable[str], vendor: str, found: Mapping[str, str]) -> Document:
+    """What is known of a call: by its id when that is known at all."""
     for key in keys:
         if key in found:
             try:
                 value = loads(found[key])
             except JsonError:
-                continue
-            if isinstance(value, dict):
-                return value
+                value = None
+            return value if isinstance(value, dict) and value.get("vendor") == vendor else {}
     return {}
 
 

@@ -56,6 +56,21 @@ def test_a_whole_answer_arrives_in_the_clients_format(source: str, target: str) 
     asyncio.run(main())
 
 
+def test_a_client_with_the_model_in_its_path_is_answered_under_the_name_it_asked_for() -> None:
+    async def main() -> None:
+        models = [{"id": "upstream-name", "alias": "m"}]
+        async with (
+            upstream(answers(harness.chat_answer("hi", "upstream-name"))) as wire,
+            serving({"credentials": [credential("openai", wire.url, models=models)]}) as gw,
+        ):
+            body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+            answer = await gw.http.post("/v1beta/models/m:generateContent", json=body)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["modelVersion"] == "m"
+
+    asyncio.run(main())
+
+
 def check_call(wire: Wire, target: str, model: str, request_id: str) -> None:
     """The upstream was called as its format wants it, with the gateway's own key."""
     (heard,) = wire.heard

@@ -517,6 +517,12 @@ def test_optional_properties_pass_only_where_they_may_be_optional() -> None:
     assert PROFILES["claude-strict"].accepts(schema)
 
 
+def test_a_root_that_is_no_object_passes_only_where_it_may_be_one() -> None:
+    schema = {"type": "string", "enum": ["red", "blue"]}
+    assert not PROFILES["openai-strict"].accepts(schema)
+    assert PROFILES["claude-strict"].accepts(schema)
+
+
 def test_recursion_passes_only_where_it_is_allowed() -> None:
     node = {**STRICT, "properties": {"a": {"$ref": "#/$defs/N"}, "b": {"type": "string"}}}
     schema = {
@@ -796,7 +802,12 @@ def test_an_openapi_schema_becomes_the_json_schema_that_it_means() -> None:
         "type": "OBJECT",
         "properties": {
             "a": {"type": "STRING", "nullable": True},
-            "b": {"type": "ARRAY", "items": {"type": "INTEGER", "nullable": False}},
+            "b": {
+                "type": "ARRAY",
+                "items": {"type": "INTEGER", "nullable": False},
+                "minItems": "1",
+                "maxItems": "many",
+            },
         },
         "propertyOrdering": ["a", "b"],
     }
@@ -805,7 +816,12 @@ def test_an_openapi_schema_becomes_the_json_schema_that_it_means() -> None:
             "type": "object",
             "properties": {
                 "a": {"type": ["string", "null"]},
-                "b": {"type": "array", "items": {"type": "integer"}},
+                "b": {
+                    "type": "array",
+                    "items": {"type": "integer"},
+                    "minItems": 1,
+                    "maxItems": "many",
+                },
             },
         },
         [],

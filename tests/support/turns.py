@@ -15,9 +15,9 @@ TOOL: Body = {"name": "find_train", "description": "Next departure."}
 SCHEMA: Body = {"type": "object", "properties": {"to": {"type": "string"}}}
 
 
-def first(format: str) -> Body:
+def first(format: str, words: str = ASKED) -> Body:
     """The first request in a format."""
-    text = {"role": "user", "content": ASKED}
+    text = {"role": "user", "content": words}
     if format == "openai-chat":
         function = {**TOOL, "parameters": SCHEMA}
         return {"model": "m", "messages": [text], "tools": [_function(function)]}
@@ -28,7 +28,7 @@ def first(format: str) -> Body:
         tool = {"type": "function", **TOOL, "parameters": SCHEMA, "strict": False}
         return {"model": "m", "input": [text], "tools": [tool]}
     tools = [{"functionDeclarations": [{**TOOL, "parametersJsonSchema": SCHEMA}]}]
-    return {"contents": [{"role": "user", "parts": [{"text": ASKED}]}], "tools": tools}
+    return {"contents": [{"role": "user", "parts": [{"text": words}]}], "tools": tools}
 
 
 def _function(function: Body) -> Body:
@@ -36,9 +36,13 @@ def _function(function: Body) -> Body:
 
 
 def second(format: str, answer: Body, keep: str = "all") -> Body:
-    """The request after an answer of the format; `keep` is all, calls (stripped) or words (its
-    calls get new ids)."""
-    body = first(format)
+    """The request after an answer of the format; see `grown`."""
+    return grown(first(format), format, answer, keep)
+
+
+def grown(body: Body, format: str, answer: Body, keep: str = "all") -> Body:
+    """The request after the next answer: `keep` is all, calls (stripped) or words (its calls get
+    new ids)."""
     key, turns = _TURNS[format](json.loads(json.dumps(answer)), keep)
     return {**body, key: [*body[key], *turns]}
 

@@ -27,6 +27,8 @@ MODELS = {
 }
 PAIRS = [(client, upstream) for client in FORMATS for upstream in SIGNING if client != upstream]
 pairs = pytest.mark.parametrize(("client", "upstream"), PAIRS)
+SIGNED: str = sdk("expected")["signature"]
+STAND_IN = "skip_thought_signature_validator"
 LOST = "the signature of this call is lost"
 
 Body = dict[str, Any]
@@ -80,7 +82,7 @@ def test_what_a_client_strips_is_put_back_as_if_it_had_come_back(
     answer = answered(translator, client, upstream)
     carried = asked(translator, second(client, answer.body), client, upstream)
     bare = asked(translator, second(client, answer.body, "calls"), client, upstream)
-    assert sdk("expected")["signature"] not in json.dumps(bare.body)
+    assert SIGNED not in json.dumps(bare.body)
     restored = recalled(bare, answer.keep)
     assert without_item_ids(restored.body) == without_item_ids(carried.body)
     assert restored.losses == []
@@ -92,7 +94,7 @@ def test_calls_are_known_again_by_what_they_say_where_a_client_writes_its_own_id
 ) -> None:
     answer = answered(translator, client, upstream)
     bare = asked(translator, second(client, answer.body, "words"), client, upstream)
-    assert signatures(recalled(bare, answer.keep).body) == [sdk("expected")["signature"]]
+    assert signatures(recalled(bare, answer.keep).body) == [SIGNED]
 
 
 @pairs
@@ -120,7 +122,7 @@ def test_what_is_not_known_any_more_is_a_stand_in_and_a_loss(
 ) -> None:
     answer = answered(translator, client, "gemini")
     bare = asked(translator, second(client, answer.body, "calls"), client, "gemini")
-    assert signatures(bare.body) == ["skip_thought_signature_validator"]
+    assert signatures(bare.body) == [STAND_IN]
     assert [loss.reason for loss in bare.losses] == [LOST]
 
 
@@ -128,8 +130,17 @@ def test_one_vendor_does_not_get_what_is_kept_for_another(translator: Translator
     answer = answered(translator, "openai-chat", "claude")
     body = second("openai-chat", answer.body, "calls")
     for other in ("openai-responses", "gemini"):
-        request = asked(translator, body, "openai-chat", other)
-        assert not set(request.wanted) & set(answer.keep)
+        request = recalled(asked(translator, body, "openai-chat", other), answer.keep)
+        assert SIGNED not in json.dumps(request.body)
+
+
+def test_a_call_known_by_its_id_is_not_taken_for_an_equal_one(translator: Translator) -> None:
+    # The same conversation twice: once with this vendor, once with another up to here.
+    mine = answered(translator, "openai-chat", "gemini").keep
+    answer = answered(translator, "openai-chat", "claude")
+    body = second("openai-chat", answer.body, "calls")
+    request = asked(translator, body, "openai-chat", "gemini")
+    assert signatures(recalled(request, mine | answer.keep).body) == [STAND_IN]
 
 
 def test_an_upstream_that_signs_nothing_keeps_and_wants_nothing(translator: Translator) -> None:
