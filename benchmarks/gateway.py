@@ -263,13 +263,16 @@ def main() -> int:
     parser.add_argument(
         "--warm", action="store_true", help="leave out the first start, without kept mappings"
     )
+    parser.add_argument("--only", help="scenarios to measure, by commas")
     parser.add_argument("--litellm", type=Path, help="LiteLLM's proxy, to be measured beside")
     given = parser.parse_args()
     chosen = scenarios(given.requests, given.deltas, given.paced)
+    first = chosen[0].chat
+    if given.only:
+        chosen = [scenario for scenario in chosen if scenario.name in given.only.split(",")]
     idle: dict[str, float] = {}
     try:
-        first, cold = chosen[0].chat, not given.warm
-        with started(given.deltas, first, idle, given.litellm, cold) as running:
+        with started(given.deltas, first, idle, given.litellm, not given.warm) as running:
             report = measured(chosen, running, given.rounds, given.deltas)
     except (Unusable, ExceptionGroup) as error:
         print(error, *getattr(error, "exceptions", ()), sep="\n", file=sys.stderr)

@@ -191,10 +191,13 @@ def reasoning_detail(part: Body, ctx: Body) -> Body:
     native = inside(part.get("native"), CHAT)
     kind = inside(signature, "kind")
     carried = None if signature is None else carry(signature, ctx["vendor"])
+    own = inside(signature, "vendor") == ctx["vendor"]
+    ident = inside(signature, "id") if own else None
     if kind == "enc" or kind == "redacted":
         detail: Body = {"type": "reasoning.encrypted"}
         _put(detail, "summary", text)
         _put(detail, "data", carried)
+        _put(detail, "id", ident)
     elif inside(native, "type") == "reasoning.summary":
         detail = {}
         _put(detail, "summary", text)
@@ -202,6 +205,7 @@ def reasoning_detail(part: Body, ctx: Body) -> Body:
         detail = {"type": "reasoning.text"}
         _put(detail, "text", text)
         _put(detail, "signature", carried)
+        _put(detail, "id", ident)
     if native is not None:
         spread(detail, native)
     return detail

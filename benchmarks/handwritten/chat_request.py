@@ -55,7 +55,7 @@ _ASSISTANT_TREE = tree(
     function_call=tree(["name", "arguments"]),
     audio=tree(["id"]),
 )
-_DETAIL_TREE = tree(keys("signature data text summary type index format"))
+_DETAIL_TREE = tree(keys("signature data text summary type index format id"))
 _CALL = keys("id type function")
 _CALL_FUNCTION = keys("name arguments")
 _CALL_TREE = tree(
@@ -371,7 +371,8 @@ def _detail(detail: Body, ctx: Body) -> Body:
     elif data := detail.get("data"):
         mark = uncarry(data, ctx["vendor"], "enc")
     if mark is not None:
-        part["signature"] = mark
+        ident = detail.get("id")
+        part["signature"] = mark if ident is None else {**mark, "id": ident}
         if mark["kind"] == "redacted":
             part["redacted"] = True
     if ctx["client_format"] == ctx["upstream_format"]:

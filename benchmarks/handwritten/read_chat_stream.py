@@ -238,7 +238,7 @@ class ReadChat:
                 mark = uncarry(signature, vendor, "sig")
                 out.append(_signature(i, "thinking", mark))
             if data := detail.get("data"):
-                mark = uncarry(data, vendor, "enc")
+                mark = merge_present(uncarry(data, vendor, "enc"), {"id": detail.get("id")})
                 if was:
                     out.append({"type": "part_end", "choice": i, "part": was})
                 start = _part(i, "sealed")
