@@ -1,12 +1,12 @@
 """What the gateway costs: CPU of its process for a request, beside a bare loop, in one run.
 
-    python benchmarks/gateway.py [--json] [--rounds 5] [--requests 400] [--litellm EXECUTABLE]
+    python benchmarks/gateway.py [--json] [--rounds 20] [--requests 64] [--litellm EXECUTABLE]
 
 All servers stand before one upstream on loopback that replays prepared bytes; each is a process of
 its own, and what counts is the CPU time of that process, not the client's. ``bare`` passes bytes on
 with uvicorn and the gateway's transport and does nothing else: the yardstick. ``direct`` is the
-upstream itself. Rounds go through all servers in turn and the best of each counts, so that other
-work on the machine disturbs all alike. Every answer is verified. Linux only.
+upstream itself. Many short rounds go through all servers in turn and the best of each counts, so
+that other work on the machine disturbs all alike. Every answer is verified. Linux only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ CHAT_PATH, CLAUDE_PATH = "/v1/chat/completions", "/v1/messages"
 AT_ONCE = 16
 PACED_AT_ONCE = 200
 PAUSE = 0.02
+# What takes long is measured once in so many rounds.
+SELDOM = 10
 
 # The goals: a translation against the bare loop, and LiteLLM against a translation,
 # of all but the lossy request, which is told apart for what telling losses costs.
@@ -56,6 +58,7 @@ class Scenario:
     raw: bytes
     count: int
     at_once: int
+    seldom: bool = False
 
 
 @dataclass(slots=True)
@@ -154,13 +157,14 @@ def scenarios(requests: int, deltas: int, paced: int) -> list[Scenario]:
     def made(name: str, body: dict[str, Any], count: int, at_once: int = AT_ONCE) -> Scenario:
         claude = by.request(body, CHAT, provider=CLAUDE).body
         said, raw = (flowing, frames) if body["stream"] else (told, whole)
-        return Scenario(name, _bytes(body), _bytes(claude), said, raw, max(1, count), at_once)
+        seldom = name == "paced"
+        return Scenario(name, _bytes(body), _bytes(claude), said, raw, count, at_once, seldom)
 
     return [
         made("typical", typical, requests),
         made("lossy", typical | {"temperature": 0.7}, requests),
-        made("agent", agent, requests // 2),
-        made("stream", stream, requests // 8),
+        made("agent", agent, max(1, requests // 2)),
+        made("stream", stream, max(1, requests // 4)),
         made("paced", stream | {"model": PACED}, paced, paced),
     ]
 
@@ -172,8 +176,8 @@ def _bytes(body: Any) -> bytes:
 def jobs(scenario: Scenario, running: dict[str, Server]) -> Iterator[tuple[str, Server, Job]]:
     """What each server has to do in a scenario."""
 
-    def job(url: str, body: bytes, check: load.Check, count: int = scenario.count) -> Job:
-        return Job(url, body, check, count, scenario.at_once)
+    def job(url: str, body: bytes, check: load.Check) -> Job:
+        return Job(url, body, check, scenario.count, scenario.at_once)
 
     exact, says = load.exactly(scenario.raw), load.says(scenario.said)
     for name in ("upstream", "bare", "ours"):
@@ -184,29 +188,32 @@ def jobs(scenario: Scenario, running: dict[str, Server]) -> Iterator[tuple[str, 
     yield "translated", server, job(server.url + CHAT_PATH, scenario.chat, says)
     if "litellm" in running:
         server = running["litellm"]
-        # a tenth shows what it costs
-        few = scenario.count if scenario.name == "paced" else max(1, scenario.count // 10)
-        yield "litellm", server, job(server.url + CHAT_PATH, scenario.chat, says, few)
+        yield "litellm", server, job(server.url + CHAT_PATH, scenario.chat, says)
 
 
-def measured(
+async def measured(
     chosen: list[Scenario], running: dict[str, Server], rounds: int, deltas: int
 ) -> Report:
     """Run everything. Raises ValueError for a wrong answer."""
     report = Report(deltas)
-    for scenario in chosen:
-        for word, _, job in jobs(scenario, running):
-            report.figures.append(Figure(scenario.name, word))
-            asyncio.run(load.run(Job(job.url, job.body, job.check, min(20, job.count), 4)))
-    for _ in range(rounds):
+    async with load.client() as session:
         for scenario in chosen:
-            for word, server, job in jobs(scenario, running):
-                before = server.cpu()
-                taken = asyncio.run(load.run(job))
-                cost = (server.cpu() - before) / job.count * 1000
-                figure = report.of(scenario.name, word)
-                assert figure is not None
-                figure.better(cost, statistics.median(taken) * 1000)
+            for word, _, job in jobs(scenario, running):
+                report.figures.append(Figure(scenario.name, word))
+                await load.run(session, replace(job, count=min(64, job.count)))
+        for number in range(rounds):
+            for scenario in chosen:
+                if scenario.seldom and number % SELDOM:
+                    continue
+                for word, server, job in jobs(scenario, running):
+                    if word == "litellm" and number % SELDOM:
+                        continue
+                    before = server.cpu()
+                    taken = await load.run(session, job)
+                    cost = (server.cpu() - before) / job.count * 1000
+                    figure = report.of(scenario.name, word)
+                    assert figure is not None
+                    figure.better(cost, statistics.median(taken) * 1000)
     return report
 
 
@@ -237,6 +244,7 @@ def started(
                 new.stop()
         ours = keep(servers.gateway(upstream.url, folder, cache))
         idle["ours, start to first answer, s"] = servers.answered(ours, CHAT_PATH, first)
+        idle["ours, CPU of that, s"] = ours.cpu()
         ours.settled()
         idle["ours, idle, MiB"] = ours.memory()
         running = {"upstream": upstream, "bare": bare, "ours": ours}
@@ -256,8 +264,8 @@ def main() -> int:
     """Start, verify, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
-    parser.add_argument("--requests", type=int, default=400, help="typical requests of a round")
+    parser.add_argument("--rounds", type=int, default=20, help="how often everything is measured")
+    parser.add_argument("--requests", type=int, default=64, help="typical requests of a round")
     parser.add_argument("--deltas", type=int, default=200, help="deltas of a stream")
     parser.add_argument("--paced", type=int, default=PACED_AT_ONCE, help="paced streams at once")
     parser.add_argument(
@@ -273,7 +281,7 @@ def main() -> int:
     idle: dict[str, float] = {}
     try:
         with started(given.deltas, first, idle, given.litellm, not given.warm) as running:
-            report = measured(chosen, running, given.rounds, given.deltas)
+            report = asyncio.run(measured(chosen, running, given.rounds, given.deltas))
     except (Unusable, ExceptionGroup) as error:
         print(error, *getattr(error, "exceptions", ()), sep="\n", file=sys.stderr)
         return 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,27 +32,33 @@ class Job:
     at_once: int
 
 
-async def run(job: Job) -> list[float]:
-    """Do it; seconds of each request. Raises ValueError for the first wrong answer."""
-    left = iter(range(job.count))
-    taken: list[float] = []
+@asynccontextmanager
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that keeps its connections, as agents and SDKs do."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        yield session
 
-        async def client() -> None:
-            for _ in left:
-                begun = time.perf_counter()
-                async with session.post(job.url, data=job.body, headers=HEADERS) as response:
-                    answer = await response.read()
-                taken.append(time.perf_counter() - begun)
-                wrong = f"status {response.status}" if response.status != 200 else job.check(answer)
-                if wrong:
-                    raise ValueError(f"{job.url}: {wrong}: {answer[:300]!r}")
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(job.at_once, job.count)):
-                group.create_task(client())
+async def run(session: aiohttp.ClientSession, job: Job) -> list[float]:
+    """Do it; seconds of each request. Raises ValueError for the first wrong answer."""
+    left = iter(range(job.count))
+    taken: list[float] = []
+
+    async def one_after_another() -> None:
+        for _ in left:
+            begun = time.perf_counter()
+            async with session.post(job.url, data=job.body, headers=HEADERS) as response:
+                answer = await response.read()
+            taken.append(time.perf_counter() - begun)
+            wrong = f"status {response.status}" if response.status != 200 else job.check(answer)
+            if wrong:
+                raise ValueError(f"{job.url}: {wrong}: {answer[:300]!r}")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(job.at_once, job.count)):
+            group.create_task(one_after_another())
     return taken
 
 

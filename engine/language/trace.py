@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from engine.language.leftovers import unread
 from engine.language.reads import ELEMENT, Tree
@@ -18,11 +19,11 @@ from engine.language.reads import ELEMENT, Tree
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One reading that made a value: the rule's number, how (copy, map, supply …), the paths read.
 
-    ``when``: it made nothing, but without it there would be no value.
+    ``when``: it made nothing, but without it there would be no value. A tuple, as a run makes
+    thousands.
     """
 
     rule: int
@@ -42,13 +43,22 @@ class TracedLoss:
 
 def step(path: str, key: str | int) -> str:
     """A path one key or index further: ``a.b``, ``a[0]``, ``a["odd key"]``."""
-    if isinstance(key, int):
+    if type(key) is int:
         return f"{path}[{key}]"
+    further = _further(str(key))
+    return path + further if path or further[0] != "." else further[1:]
+
+
+@lru_cache(maxsize=4096)
+def _further(key: str) -> str:
+    """What a key adds to a path."""
     if key == ELEMENT or (key.startswith("[") and key.endswith("]")):
-        return path + key
-    if not _PLAIN.match(key):
-        return f'{path}["{key}"]'
-    return f"{path}.{key}" if path else key
+        return key
+    return f".{key}" if _PLAIN.match(key) else f'["{key}"]'
+
+
+def _present(paths: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple([path for path in paths if path is not None])
 
 
 class Made(str):
@@ -70,15 +80,17 @@ class Trace:
     _records: dict[tuple[int, str | int], tuple[Note, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.document, dict | list):
+            return
+        paths = self._paths
         stack: list[tuple[str, Any]] = [("", self.document)]
         while stack:
             path, value = stack.pop()
-            if isinstance(value, dict):
-                self._paths[id(value)] = path
-                stack.extend((step(path, key), each) for key, each in value.items())
-            elif isinstance(value, list):
-                self._paths[id(value)] = path
-                stack.extend((step(path, i), each) for i, each in enumerate(value))
+            paths[id(value)] = path
+            keys = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, each in keys:
+                if isinstance(each, dict | list):
+                    stack.append((step(path, key), each))
 
     # ------------------------------------------------------------ called by generated code
 
@@ -120,11 +132,11 @@ class Trace:
 
     def note(self, rule: int, how: str, *paths: str | None) -> None:
         """A value was made."""
-        self._notes.append(Note(rule, how, tuple(path for path in paths if path is not None)))
+        self._notes.append(Note(rule, how, _present(paths)))
 
     def when(self, *paths: str | None) -> None:
         """What follows is made on this condition."""
-        read = tuple(path for path in paths if path is not None)
+        read = _present(paths)
         if read:
             self._notes.append(Note(-1, "when", read))
 
@@ -142,8 +154,11 @@ class Trace:
         """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by
         itself."""
         notes = self._notes[mark:]
-        if all(note.how == "when" for note in notes):
-            notes = [*notes, Note(rule, "const", ())]
+        for note in notes:
+            if note.how != "when":
+                break
+        else:
+            notes.append(Note(rule, "const", ()))
         self._records[id(container), key] = tuple(notes)
         self._kept.append(container)
         del self._notes[mark:]
@@ -231,7 +246,8 @@ class Trace:
                 notes = self._records.get((id(value), key))
                 own = self._paths.get(id(each)) if isinstance(each, dict | list) else None
                 if notes is not None:
-                    found[below] = tuple(note for note in notes if conditions or note.how != "when")
+                    shown = conditions or all(note.how != "when" for note in notes)
+                    found[below] = notes if shown else tuple(n for n in notes if n.how != "when")
                 elif own is not None:
                     found[below] = (Note(-1, "copy", (own,)),)
                 stack.append((below, each))
