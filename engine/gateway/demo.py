@@ -63,7 +63,7 @@ class DemoTransport(AsyncBaseTransport):
         if not match.streamed(body):
             written = self._translator.write_response(answer, name, body)
             return Response(200, content=jsontext.dumps(written), headers=_JSON)
-        pieces = self._translator.write_stream(unfold(answer, cut=_cut), name, body)
+        pieces = self._translator.write_stream(unfold(answer, cut=words), name, body)
         return Response(
             200, stream=_Stream(pieces), headers={"content-type": match.format.content_type}
         )
@@ -173,10 +173,11 @@ def sample(schema: Any, depth: int = 0) -> Any:
     return {"integer": 1, "number": 1.5, "boolean": True, "null": None}.get(str(kind), "demo")
 
 
-def _cut(text: str) -> list[str]:
-    words = _WORD.findall(text)
-    whole = "".join(words)
+def words(text: str) -> list[str]:
+    """A text in pieces of some words."""
+    found = _WORD.findall(text)
+    whole = "".join(found)
     pieces = [
-        "".join(words[at : at + _WORDS_A_DELTA]) for at in range(0, len(words), _WORDS_A_DELTA)
+        "".join(found[at : at + _WORDS_A_DELTA]) for at in range(0, len(found), _WORDS_A_DELTA)
     ]
     return [*pieces, text[len(whole) :]] if len(whole) < len(text) else pieces

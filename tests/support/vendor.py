@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.gateway import demo
 from engine.translation.formats import Format
 from engine.translation.wholes import unfold
 from tests.support.translations import translator
@@ -48,7 +49,7 @@ def vendor(*names: str, key: str | None = None, models: Sequence[str] = MODELS) 
 
 def _pattern(side: Format) -> str:
     paths = {path.partition("?")[0] for path in side.upstream.values()}
-    return "|".join(f".*{re.escape(path).replace(re.escape('{model}'), '[^/]+')}" for path in paths)
+    return "|".join(".*" + re.sub(r"\\{[a-z]+\\}", "[^/]+", re.escape(path)) for path in paths)
 
 
 def _answered(side: Format, request: Received, models: Sequence[str]) -> Answer:
@@ -63,7 +64,7 @@ def _answered(side: Format, request: Received, models: Sequence[str]) -> Answer:
     answer = compose(asked)
     if "stream" not in request.path and not body.get("stream"):
         return document(translator().write_response(answer, side.name, body))
-    pieces = b"".join(translator().write_stream(unfold(answer), side.name, body))
+    pieces = b"".join(translator().write_stream(unfold(answer, cut=demo.words), side.name, body))
     return Answer(pieces, headers={"content-type": side.content_type}, piece=61)
 
 
