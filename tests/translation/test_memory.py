@@ -89,6 +89,18 @@ def test_what_a_client_strips_is_put_back_as_if_it_had_come_back(
 
 
 @pairs
+def test_what_is_put_back_leaves_the_clients_own_document_as_it_was(
+    translator: Translator, client: str, upstream: str
+) -> None:
+    answer = answered(translator, client, upstream)
+    body = second(client, answer.body, "calls")
+    before = json.dumps(body)
+    recalled(asked(translator, body, client, upstream), answer.keep)
+    assert json.dumps(body) == before
+    assert SIGNED not in json.dumps(asked(translator, body, client, upstream).body)
+
+
+@pairs
 def test_calls_are_known_again_by_what_they_say_where_a_client_writes_its_own_ids(
     translator: Translator, client: str, upstream: str
 ) -> None:
