@@ -59,6 +59,11 @@ class _Half:
     def run(self) -> tuple[Any, bool]:
         return self.section.run(self.document, self.client, self.plan, self.ctx)
 
+    def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
+        """The result, and its losses: found when they are asked for."""
+        result, lost = self.run()
+        return result, (lambda: told(self.trace(), None, "response")) if lost else list
+
     def trace(self) -> Run:
         result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
         if self.then is not None:
@@ -500,7 +505,7 @@ class Translator:
         def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(client, client.vendor)
             half = _Half(client.write["response"], canonical, made.body, made.data, ctx)
-            return half.run()[0], lambda: told(half.trace(), None, "response")
+            return half.told()
 
         return Gathering(upstream, client, made, max_bytes, write)
 
@@ -520,7 +525,7 @@ class Translator:
         def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(upstream, made.vendor)
             half = _Half(upstream.read["response"], body, made.body, made.data, ctx)
-            return half.run()[0], lambda: told(half.trace(), None, "response")
+            return half.told()
 
         return Replay(upstream, client, made, max_bytes, read)
 
