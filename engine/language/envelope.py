@@ -31,10 +31,8 @@ def check(node: Node, schema: dict[str, Any]) -> dict[str, Any]:
     import cerberus
 
     validator = cerberus.Validator(schema, require_all=False)
-    document = plain(node)
-    normalized = validator.normalized(document, always_return_document=True)
-    if validator.validate(document):
-        return dict(normalized or {})
+    if validator.validate(plain(node)):
+        return dict(validator.document)
     problems: list[tuple[int, int, str]] = []
     _collect(node, schema, validator._errors, problems)
     raise MappingError([text for *_, text in sorted(problems)])

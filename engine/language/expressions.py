@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jmespath.exceptions
@@ -119,6 +120,13 @@ def _negated_whole(ast: Ast) -> Ast:
     return {**ast, "children": children}
 
 
+@lru_cache(maxsize=4096)
+def _meant(text: str) -> Ast:
+    """The AST of an expression, as its author means it: many stand in fragments. Raises
+    ExpressionError."""
+    return _negated_whole(parse(text))
+
+
 def _settled(ast: Ast, kind: str) -> bool:
     """Whether an argument is of the kind that a function takes, whatever the document says."""
     types = exact_types(kind)
@@ -189,7 +197,7 @@ class Expressions:
 
     def expression(self, text: str, scope: Scope) -> Code:
         """Compile one expression that starts from the names of ``scope``."""
-        return self.node(_negated_whole(parse(text)), scope, None)
+        return self.node(_meant(text), scope, None)
 
     def search(self, text: str) -> str:
         """Compile an expression over one document named ``doc``: the form of the compliance

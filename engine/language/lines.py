@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engine.language.source import Pos
+
+# Names of getters where they are called.
+_CALLED = re.compile(r"\b(g_\w+)\(")
 
 Late = Callable[[], list[str]]
 
@@ -52,9 +56,9 @@ class Lines:
         for level, entry, _ in self._entries:
             lines = [entry] if isinstance(entry, str) else entry()
             texts.append([" " * (4 * level) + line for line in lines if line])
-        whole = "\n".join(line for lines in texts for line in lines)
+        called = set(_CALLED.findall("\n".join(line for lines in texts for line in lines)))
         for position, level, name, text in self._getters:
-            if f"{name}(" in whole:
+            if name in called:
                 texts[position] = [" " * (4 * level) + text]
         places = [
             pos for lines, (_, _, pos) in zip(texts, self._entries, strict=True) for _ in lines

@@ -158,22 +158,28 @@ class Observer(Recorder):
         # most objects hold flat keys only: one look is enough
         outside = f"not {self.expr.keep(flat, 'flat')}.issuperset({var})"
         tests = [f"not {self.expr.keep(known, 'keys')}.issuperset({var})"]
-        for key, below in tree.items():
-            if not below:
-                continue
-            if all(not deeper for deeper in below.values()) and ELEMENT not in below:
-                inner = self.expr.keep(frozenset(below) - {SELF}, "keys")
-                temp = self.expr.temp()
-                held = f"({temp} := {var}.get({key!r}))"
-                beyond = f"not {inner}.issuperset({temp})"
-                if SELF in below:
-                    tests.append(f"type{held} is dict and {beyond}")
-                else:
-                    tests.append(f"{held} is not None and (type({temp}) is not dict or {beyond})")
-            else:
-                kept = self.expr.keep({key: below}, "tree")
-                tests.append(f"_more({var}, {key!r}, {kept})")
+        tests += [self._beyond(var, key, below) for key, below in tree.items() if below]
         return f"{outside} and ({' or '.join(tests)})"
+
+    def _beyond(self, var: str, key: str, below: Tree) -> str:
+        """The same of what the object holds under one key."""
+        if _has_elements(below):
+            kept = self.expr.keep({key: below}, "tree")
+            return f"_more({var}, {key!r}, {kept})"
+        temp = self.expr.temp()
+        held = f"({temp} := {var}.get({key!r}))"
+        if below.keys() == {ELEMENT}:
+            return f"{held} is not None and type({temp}) is not list"
+        inner = self.expr.keep(frozenset(below) - {SELF}, "keys")
+        tests = [f"not {inner}.issuperset({temp})"]
+        tests += [self._beyond(temp, each, deeper) for each, deeper in below.items() if deeper]
+        beyond = " or ".join(tests)
+        if SELF in below:
+            return f"type{held} is dict and ({beyond})"
+        if ELEMENT in below:
+            other = f"type({temp}) is not dict and type({temp}) is not list"
+            return f"{held} is not None and ({other} or type({temp}) is dict and ({beyond}))"
+        return f"{held} is not None and (type({temp}) is not dict or {beyond})"
 
     def rest_lines(self, name: Name, target: str, scope: Scope, pos: Pos) -> None:
         """``$rest``: what nothing reads of an object goes to ``native.<word>`` of ``target``."""
@@ -229,5 +235,5 @@ class Observer(Recorder):
 
 
 def _has_elements(tree: Tree) -> bool:
-    """Whether something is known of the elements of a list."""
-    return ELEMENT in tree or any(below and _has_elements(below) for below in tree.values())
+    """Whether there is a list of whose elements only a part is known."""
+    return bool(tree.get(ELEMENT)) or any(below and _has_elements(below) for below in tree.values())

@@ -142,8 +142,9 @@ def _guard(function: ast.FunctionDef, usual: Usual) -> None:
             calls[read[0]] += 1
 
     def keeps(name: str) -> bool:
-        """Whether the getter stays: a name that was given may be of nothing."""
-        return name[:2] == "v_" or calls[name] > _FEW
+        """Whether the getter stays: of a name that was given, which may be of nothing, and of a
+        whole document that is asked often. Elements are asked for few of the keys in the code."""
+        return name[:2] == "v_" or (name[:2] not in ("x_", "a_") and calls[name] > _FEW)
 
     def replace(node: ast.expr) -> ast.expr:
         read = _reading(node)
@@ -162,12 +163,15 @@ def _guard(function: ast.FunctionDef, usual: Usual) -> None:
         test = f"type({name}) is not dict or not _usual_{name}.issuperset({name})"
         if name[:2] == "v_":
             test = f"{name} is not None and ({test})"
-        made = ast.parse(f"if {test}: raise Unusual").body
+        text = f"if {test}: raise Unusual\n"
+        if keeps(name) and name[:2] != "v_":
+            text += f"g_{name} = {name}.get\n"
+        made = ast.parse(text).body
         for each in made:
             for inner in ast.walk(each):
                 if hasattr(inner, "lineno"):
                     ast.copy_location(inner, node)
-        return [*made, node] if keeps(name) else made
+        return [*made, node] if name[:2] == "v_" else made
 
     _restated(function, tested)
 
