@@ -18,7 +18,6 @@ from engine.provider_commands import providers
 from engine.resources import shipped
 from engine.translation import guard
 from engine.translation.jsontext import JsonError, dumps, loads
-from engine.translation.quirks import Quirks
 from engine.translation.translator import Translator
 
 
@@ -255,20 +254,14 @@ def mapping_matrix(check: bool, as_json: bool, config: str | None, out: Path) ->
 
 
 @main.command()
-@click.argument("what", type=click.Choice(["configuration", "provider", "mapping"]))
+@click.argument("what")
 def schema(what: str) -> None:
-    """Print a JSON Schema, for editors and other tools."""
-    from engine.gateway import schema as configuration
-    from engine.language import json_schema
-    from engine.translation import provider_files
+    """Print the JSON Schema of a sort of file, for editors and other tools."""
+    from engine import editor_schemas
 
-    quirks = Quirks.load([shipped("mappings")])
-    made = {
-        "configuration": lambda: configuration.json_schema_of(quirks),
-        "provider": lambda: provider_files.json_schema_of(quirks),
-        "mapping": json_schema.mapping,
-    }
-    click.echo(pretty(made[what]()))
+    if what not in editor_schemas.NAMES:
+        raise click.UsageError(f"{what} is not one of {', '.join(editor_schemas.NAMES)}")
+    click.echo(pretty(editor_schemas.schema(what)))
 
 
 main.add_command(providers)

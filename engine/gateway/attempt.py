@@ -89,7 +89,7 @@ class Attempts:
         context.provider, context.credential = credential.provider.name, credential.name
         context.upstream_model = candidate.model
         request = prepare(
-            credential.url(prepared.path, prepared.wire),
+            credential.asked(prepared.path, prepared.wire),
             self._preparing.headers(candidate, prepared),
             prepared.body,
             Limits(settings.connect_timeout, settings.first_event_timeout, settings.write_timeout),

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from engine.errors import ConfigError
 from engine.extras import MissingExtra
@@ -48,14 +49,21 @@ class Credential:
     max_concurrent: int = 0
     max_queue: int = 0
     betas: tuple[str, ...] = ("*",)
+    query: str = field(default="", repr=False)
 
     def wire(self, format: str) -> str:
         """The wire format to speak for a client of this one: its own where that is possible."""
         return format if format in self.base_urls else next(iter(self.base_urls))
 
     def url(self, path: str, wire: str) -> str:
-        """The address of a call; a version segment in the base URL stands for the path's own."""
+        """The address of a call, without a key that goes into it; a version segment in the base
+        URL stands for the path's own."""
         return address(self.base_urls[wire], path)
+
+    def asked(self, path: str, wire: str) -> str:
+        """The address of a call as it is asked: a secret, where the key goes into it."""
+        url = self.url(path, wire)
+        return f"{url}{'&' if '?' in url else '?'}{self.query}" if self.query else url
 
 
 def address(base: str, path: str) -> str:
@@ -177,14 +185,17 @@ def _credential(
     common = {name.lower(): value for name, value in provider.headers.items()}
     headers = {}
     for wire, way in auth.items():
-        own = {} if key is None else {way["header"].lower(): way.get("prefix", "") + key}
+        own = {}
+        if key is not None and "header" in way:
+            own = {way["header"].lower(): way.get("prefix", "") + key}
         headers[wire] = {**common, **own, **row.headers}
     region = row.region or provider.region
     own_urls = {} if row.base_url else provider.base_urls
     signing = row.signing
     account = key or (signing.key_id if signing else "")
     identity = "\n".join((provider.name, base_url, account, row.prefix or ""))
-    known = (key, signing and signing.secret, signing and signing.token)
+    query = _query(provider, key)
+    known = (key, query.partition("=")[2], signing and signing.secret, signing and signing.token)
     models = row.models
     if provider.demo and not models:
         # Never a fallback for real models: the demo answers to its own names only.
@@ -200,13 +211,20 @@ def _credential(
         prefix=row.prefix,
         weight=row.weight,
         proxy=(settings.proxy_url if row.proxy_url is None else row.proxy_url) or None,
-        secrets=tuple(secret for secret in known if secret),
+        secrets=tuple(dict.fromkeys(secret for secret in known if secret)),
         signer=signer,
         cloak=row.cloak,
         max_concurrent=row.max_concurrent,
         max_queue=row.max_queue,
         betas=row.betas,
+        query=query,
     )
+
+
+def _query(provider: Provider, key: str | None) -> str:
+    """The key as a query parameter, where its provider takes it so."""
+    name = (provider.auth or {}).get("query")
+    return urlencode({name: key}) if name and key else ""
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

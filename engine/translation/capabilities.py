@@ -19,7 +19,7 @@ from engine.resources import file_name
 
 FILE = "capabilities.yaml"
 
-_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "capabilities": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
     "refuse": {"type": "dict", "required": True},
     "fragments": {"type": "dict"},
@@ -74,7 +74,7 @@ class Capabilities(Mapping[str, str]):
         # slow to import, and needed for a new file only
         from engine.language.envelope import check
 
-        meanings: dict[str, str] = check(tree(self._data, self._name), _SCHEMA)["capabilities"]
+        meanings: dict[str, str] = check(tree(self._data, self._name), SCHEMA)["capabilities"]
         return meanings
 
     def _program(self, traced: bool) -> Program:

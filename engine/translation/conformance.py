@@ -20,7 +20,7 @@ from engine.resources import file_name, shipped
 FILE = "conformance.yaml"
 _NAME = "conformance"
 
-_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "format": {"type": "string", "required": True},
     "learn": {
         "type": "list",
@@ -108,7 +108,7 @@ def load(folders: Iterable[Path] = ()) -> Conformance:
     files = [folder / FILE for folder in (shipped("mappings"), *folders)]
     path = [file for file in files if file.is_file()][-1]
     node = read(path, file_name(path))
-    data = check(node, _SCHEMA)
+    data = check(node, SCHEMA)
     listed = node.get("checks") if isinstance(node, Map) else None
     assert isinstance(listed, Seq)
     checks = tuple(

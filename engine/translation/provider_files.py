@@ -46,8 +46,10 @@ SCHEMA: dict[str, Any] = {
     "auth": {
         "type": "dict",
         "nullable": True,
-        "schema": {"header": {"type": "string", "required": True}, "prefix": TEXT},
-        "meta": "the header of the key and what stands before it; default: the format's own",
+        "schema": {"header": TEXT, "prefix": TEXT, "query": TEXT},
+        "minlength": 1,
+        "meta": "the `header` of the key and the `prefix` before it, or the `query` parameter that "
+        "it is; default: the format's own",
     },
     "signing": {
         "type": "dict",

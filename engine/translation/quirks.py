@@ -14,7 +14,7 @@ from engine.resources import file_name
 
 FILE = "quirks.yaml"
 
-_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "quirks": {
         "type": "dict",
         "required": True,
@@ -84,7 +84,7 @@ def _rows(node: Node) -> Iterator[Quirk]:
     # slow to import, and needed for new files only
     import cerberus
 
-    check(node, _SCHEMA)
+    check(node, SCHEMA)
     for name, row in plain(node)["quirks"].items():
         meaning, absent = row.pop("meaning"), row.pop("absent")
         try:

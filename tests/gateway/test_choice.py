@@ -308,3 +308,27 @@ def test_a_client_that_leaves_gives_its_place_back() -> None:
                 assert (await gw.claude(stream=True)).status_code == 200
 
     asyncio.run(main())
+
+
+# -- where the key goes
+
+
+def test_a_key_that_goes_into_the_address_is_there_and_nowhere_else() -> None:
+    auth = {"query": "key"}
+    providers = {"odd": {"extends": "claude", "auth": auth}}
+    secret = "s3cret/&"
+
+    async def main() -> None:
+        async with upstream(OK) as wire:
+            row = {"provider": "odd", "api-key": secret, "base-url": wire.url}
+            async with serving({"providers": providers, "credentials": [row]}) as gw:
+                assert (await gw.claude()).status_code == 200
+                asked = {"path": "/v1/messages", "request": claude_request()}
+                dry = await gw.http.post("/admin/translate", json=asked)
+                assert secret not in dry.text
+                assert "key=" not in dry.text
+            heard = wire.heard[0]
+            assert heard.path == "/v1/messages?key=s3cret%2F%26"
+            assert not any(secret in value for value in heard.headers.values())
+
+    asyncio.run(main())

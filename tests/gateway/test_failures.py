@@ -42,6 +42,13 @@ def test_an_empty_account_told_as_a_bad_request_rests_too(text: str) -> None:
     assert found == Verdict("cool", "auth", "credential", hide=True)
 
 
+def test_a_call_that_the_model_wrote_wrongly_is_asked_for_once_more() -> None:
+    wrong = failure("answer", "invalid", 400, '{"error": {"code": "tool_use_failed"}}')
+    assert CLASSES.verdict(wrong, "groq").do == "again"
+    assert CLASSES.verdict(wrong, "groq", repeated=True).do == "stop"
+    assert CLASSES.verdict(wrong, "openai").do == "stop"
+
+
 def test_a_rate_limit_rests_the_model_only() -> None:
     found = CLASSES.verdict(failure("answer", "rate-limit", 429), "p")
     assert found == Verdict("cool", "429", "model")

@@ -7,26 +7,22 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.gateway import schema as configuration
-from engine.language import json_schema
+from engine import editor_schemas
 from engine.language.source import plain, read
 from engine.resources import shipped
-from engine.translation import provider_files
-from engine.translation.quirks import Quirks
 
 ROOT = Path(__file__).parents[2]
-MAPPINGS = shipped("mappings")
-KINDS = ("request", "response", "error", "stream", "common")
-
-QUIRKS = Quirks.load([MAPPINGS])
-CONFIGURATION = configuration.json_schema_of(QUIRKS)
-PROVIDER = provider_files.json_schema_of(QUIRKS)
-MAPPING = json_schema.mapping()
-
+SCHEMAS = {name: editor_schemas.schema(name) for name in editor_schemas.NAMES}
+CONFIGURATION, PROVIDER, MAPPING = (
+    SCHEMAS[name] for name in ("configuration", "provider", "mapping")
+)
+LINE = "# yaml-language-server: $schema="
+# What is no file of its own sort: one of a kind, checked where it is read.
+ALONE = {"canonical.yaml", "fidelity.yaml", "kinds.yaml", "schema-profiles.yaml"}
 FILES = [
-    *((CONFIGURATION, path) for path in [ROOT / "config.example.yaml"]),
-    *((PROVIDER, path) for path in sorted(shipped("providers").glob("*.yaml"))),
-    *((MAPPING, path) for kind in KINDS for path in sorted(MAPPINGS.glob(f"*/{kind}.yaml"))),
+    ROOT / "config.example.yaml",
+    *sorted(shipped("providers").glob("*.yaml")),
+    *(path for path in sorted(shipped("mappings").rglob("*.yaml")) if path.name not in ALONE),
 ]
 
 
@@ -35,16 +31,28 @@ def _wrong(schema: dict[str, Any], data: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
-@pytest.mark.parametrize("schema", [CONFIGURATION, PROVIDER, MAPPING], ids=lambda s: s["title"])
-def test_a_schema_is_one(schema: dict[str, Any]) -> None:
-    Draft202012Validator.check_schema(schema)
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    assert SCHEMAS[name]["title"] == name
 
 
-@pytest.mark.parametrize(
-    ("schema", "path"), FILES, ids=[f"{path.parent.name}/{path.name}" for _, path in FILES]
-)
-def test_a_shipped_file_holds_to_its_schema(schema: dict[str, Any], path: Path) -> None:
-    assert _wrong(schema, plain(read(path))) == []
+def _named(path: Path) -> str:
+    """The schema that a file names for editors."""
+    first = path.read_text().splitlines()[0]
+    assert first.startswith(LINE), f"{path} names no schema"
+    schema = (path.parent / first.removeprefix(LINE)).resolve()
+    assert schema.parent == ROOT / "docs" / "schemas"
+    return schema.stem
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_shipped_file_holds_to_the_schema_that_it_names(path: Path) -> None:
+    assert _wrong(SCHEMAS[_named(path)], plain(read(path))) == []
+
+
+def test_each_schema_is_for_some_file() -> None:
+    assert {_named(path) for path in FILES} == set(SCHEMAS)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +79,7 @@ def test_null_and_variables_are_taken_where_the_checks_take_them() -> None:
     assert _wrong(MAPPING, {"read": {"a": {"$literal": {"$each": 1}}, "b": "= wire.b"}}) == []
 
 
-@pytest.mark.parametrize("schema", [CONFIGURATION, PROVIDER, MAPPING], ids=lambda s: s["title"])
-def test_the_schema_for_editors_is_the_one_that_is_printed(schema: dict[str, Any]) -> None:
-    file = ROOT / "docs" / "schemas" / f"{schema['title']}.json"
-    assert json.loads(file.read_text()) == schema, f"ai-proxy schema {schema['title']} > {file}"
-
-
-@pytest.mark.parametrize(
-    ("schema", "path"),
-    [each for each in FILES if each[0] is not MAPPING],
-    ids=[path.name for schema, path in FILES if schema is not MAPPING],
-)
-def test_a_file_names_its_schema_for_editors(schema: dict[str, Any], path: Path) -> None:
-    first = path.read_text().splitlines()[0]
-    named = path.parent / first.removeprefix("# yaml-language-server: $schema=")
-    assert named.resolve() == ROOT / "docs" / "schemas" / f"{schema['title']}.json"
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_for_editors_is_the_one_that_is_printed(name: str) -> None:
+    file = ROOT / "docs" / "schemas" / f"{name}.json"
+    assert json.loads(file.read_text()) == SCHEMAS[name], f"ai-proxy schema {name} > {file}"

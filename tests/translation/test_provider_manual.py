@@ -58,6 +58,7 @@ def test_an_unknown_provider_is_told_with_the_nearest() -> None:
 def test_schemas_are_printed() -> None:
     for what in ("configuration", "provider", "mapping"):
         assert json.loads(_run("schema", what).stdout)["title"] == what
+    assert "mappings is not one of configuration, provider," in _run("schema", "mappings").stderr
 
 
 def test_the_manual_names_every_key_of_a_case() -> None:
