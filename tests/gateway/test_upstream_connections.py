@@ -15,7 +15,8 @@ from engine.gateway import upstream as seam
 from engine.gateway.upstream import AiohttpTransport, Limits, chunks, prepare, read_body
 from tests.gateway.wire import Heard, Script, answers, hangs, says, streams, upstream
 
-QUICK = Limits(connect=0.3, read=0.2, write=0.2)
+QUICK = Limits(connect=5, read=0.2, write=0.2)
+HASTY = Limits(connect=0.3, read=10)
 CALM = Limits(connect=5, read=10)
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -133,7 +134,7 @@ def test_a_connection_that_is_not_made_in_time_is_a_connect_timeout() -> None:
         async with accepting(_silent) as port, opened() as transport:
             # the handshake is part of connecting
             with pytest.raises(seam.ConnectTimeout):
-                await fetch(transport, f"https://127.0.0.1:{port}", QUICK)
+                await fetch(transport, f"https://127.0.0.1:{port}", HASTY)
 
     asyncio.run(main())
 
@@ -166,9 +167,9 @@ def test_an_answer_that_falls_silent_is_a_timeout_after_what_came() -> None:
 
 def test_a_slow_answer_that_keeps_coming_is_none() -> None:
     async def main() -> bytes:
-        script = streams(*[b"x"] * 5, pause=0.1)
+        script = streams(*[b"x"] * 5, pause=0.25)
         async with upstream(script) as wire, opened() as transport:
-            return await fetch(transport, wire.url, QUICK)
+            return await fetch(transport, wire.url, Limits(connect=5, read=1))
 
     assert asyncio.run(main()) == b"xxxxx"
 
@@ -285,7 +286,7 @@ def test_nobody_waits_for_a_connection_for_ever(monkeypatch: pytest.MonkeyPatch)
         async with upstream(streams(b"x", hang=True)) as wire, opened() as transport:
             held = await transport.handle_async_request(prepare(wire.url, {}, b"{}", CALM))
             with pytest.raises(seam.ConnectTimeout):
-                await fetch(transport, wire.url, QUICK)
+                await fetch(transport, wire.url, HASTY)
             await held.aclose()
 
     asyncio.run(main())
