@@ -32,6 +32,7 @@ from engine.gateway.upstream import (
     TransportError,
     chunks,
     drained,
+    header,
     prepare,
     read_body,
 )
@@ -278,14 +279,13 @@ class Attempts:
 
 def _is_stream(response: Response, asked: bool, wire: Format) -> bool:
     """Whether an answer is a stream, where one was asked for or not."""
-    kind: str = response.headers.get("content-type", "").lower()
+    kind = (header(response, b"content-type") or "").lower()
     plain, streamed = kind.startswith("application/json"), kind.startswith(wire.content_type)
     # Some servers stream under no type or a wrong one; only a plain document is none for certain.
     return streamed or not plain if asked else streamed and not plain
 
 
 def _note_request_id(context: Context, response: Response, wire: Format) -> None:
-    for name in (wire.request_id_header, "x-request-id", "request-id"):
-        if name in response.headers:
-            context.upstream_request_id = response.headers[name][:200]
-            return
+    own = (wire.request_id_header or "").lower().encode()
+    found = header(response, own, b"x-request-id", b"request-id")
+    context.upstream_request_id = found and found[:200]

@@ -302,6 +302,16 @@ def prepare(
     return httpx.Request(method, address, headers=headers, content=body, extensions=extensions)
 
 
+def header(response: Response, *names: bytes) -> str | None:
+    """The value of the first of these headers that an answer has; names in small letters.
+
+    Looking for one in ``response.headers`` goes through all of them, one function call each.
+    """
+    found = {name.lower(): value for name, value in response.headers.raw}
+    value = next((found[name] for name in names if name in found), None)
+    return None if value is None else value.decode("latin-1")
+
+
 async def read_body(response: Response, limit: int) -> bytes:
     """The whole body, decompressed.
 
@@ -319,7 +329,7 @@ async def read_body(response: Response, limit: int) -> bytes:
 
 def chunks(response: Response) -> AsyncIterator[bytes]:
     """The body as it arrives, decompressed only when it was compressed."""
-    if "content-encoding" in response.headers:
+    if header(response, b"content-encoding") is not None:
         return response.aiter_bytes()
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # every async transport gives one
