@@ -93,6 +93,7 @@ def check(config: str | None, as_json: bool) -> None:
 @click.option("--to", "target", required=True, help="Wire format of the output.")
 @click.option("--provider", help="Provider file; default: the upstream format's own.")
 @click.option("--model", help="The upstream's name of the model.")
+@click.option("--config", help="With the providers and mappings of this configuration.")
 @click.option(
     "--request",
     "request_file",
@@ -148,11 +149,12 @@ def _translate(
     target: str,
     provider: str | None,
     model: str | None,
+    config: str | None,
     request_file: str | None,
     status: int,
     explain: bool,
 ) -> dict[str, Any]:
-    translator = Translator.load()
+    translator = known(config)
     request = loads(Path(request_file).read_bytes()) if request_file else {}
     if kind == "stream":
         stream = translator.stream(

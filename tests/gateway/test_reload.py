@@ -248,3 +248,33 @@ def test_a_provider_whose_case_fails_is_refused_until_it_holds(tmp_path: Path) -
     (folder / "mine.yaml").write_text(MINE + "quirks: { drop: [seed] }\n")
     assert asyncio.run(live.reloader.reload()).problems == []
     assert "mine" in live.snapshot.translator.providers
+
+
+def test_a_provider_file_is_noticed_where_it_is_watched_for(tmp_path: Path) -> None:
+    folder = tmp_path / "providers"
+    folder.mkdir()
+    live = Live(
+        tmp_path / "config.yaml", "providers-dir: providers\n" + DEMO.replace("NAME", "one")
+    )
+
+    async def known() -> None:
+        while "mine" not in live.snapshot.translator.providers:
+            await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        task = asyncio.create_task(live.reloader.run())
+        try:
+            # The watch may not have begun: what is written before it does is not noticed.
+            for attempt in range(PATIENCE_SECONDS):
+                (folder / "mine.yaml").write_text(f"{MINE}docs: try {attempt}\n")
+                try:
+                    await asyncio.wait_for(known(), 1)
+                except TimeoutError:
+                    continue
+                break
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    asyncio.run(main())
+    assert "mine" in live.snapshot.translator.providers

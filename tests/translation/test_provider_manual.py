@@ -1,11 +1,13 @@
 """`ai-proxy providers show`, `ai-proxy schema`, and docs/providers.md."""
 
 import json
+import shutil
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.resources import shipped
 from engine.translation import provider_cases
 from engine.translation.provider_manual import renewed
 
@@ -64,3 +66,22 @@ def test_schemas_are_printed() -> None:
 def test_the_manual_names_every_key_of_a_case() -> None:
     text = (ROOT / "docs" / "providers.md").read_text().partition("## Cases")[2]
     assert [key for key in provider_cases.SCHEMA if f"`{key}`" not in text] == []
+
+
+def _translate(*arguments: str) -> Result:
+    body = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
+    given = json.dumps(body)
+    return CliRunner().invoke(main, ["translate", *arguments], input=given, catch_exceptions=False)
+
+
+def test_what_a_configuration_lays_over_holds_and_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "cohere"
+    shutil.copytree(shipped("mappings") / "cohere", own)
+    config = tmp_path / "config.yaml"
+    said = "providers: { mistral: { quirks: { max_field: max_completion_tokens } } }"
+    config.write_text(f"mappings-dir: own\n{said}\n")
+    arguments = ("--from", "openai-chat", "--config", str(config))
+    mistral = ("--to", "openai-chat", "--provider", "mistral")
+    assert json.loads(_translate(*arguments, *mistral).stdout)["max_completion_tokens"] == 100
+    shown = _translate(*arguments, "--to", "cohere", "--explain").stdout
+    assert f'"rule":"{own / "request.yaml"}:' in shown
