@@ -87,6 +87,12 @@ class Cache:
                 return marshal.loads(data[_SUM:])
         return None
 
+    def has(self, key: str) -> bool:
+        """Whether there is an entry, whatever is in it."""
+        with contextlib.suppress(OSError), self._opened() as folder:
+            return stat.S_ISREG(os.stat(key, dir_fd=folder, follow_symlinks=False).st_mode)
+        return False
+
     def put(self, key: str, value: Any) -> None:
         """Keep a value: data of JSON's types, bytes, tuples, sets, code objects."""
         if self._folder is None:

@@ -27,6 +27,8 @@ class Forms:
     plain: Callable[[], Program]
     traced: Callable[[], Program]
     quick: Callable[[Program | None], Program | None]
+    # whether the one with tracing is kept, so that fetching it takes no time worth saving
+    kept: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,14 @@ class Section:
 
     def quicken(self) -> None:
         """Make the quick form, where there is something to be made."""
-        program = self._forms.quick(self.program)
+        program = self._forms.quick(None) or self._forms.quick(self.program)
         self._quick = program.names["main"] if program is not None else None
+
+    def prepare(self) -> None:
+        """Make what tracing needs, so that whoever asks for it first does not wait; what is kept
+        takes no memory until then."""
+        if not self._forms.kept():
+            _ = self.traced
 
     def run(self, document: Any, *roots: Any) -> tuple[Any, bool]:
         """The result, and whether anything was lost. Raises Refusal (its path unknown) and

@@ -125,7 +125,10 @@ class _Folder:
     def _forms(self, label: str) -> Forms:
         """The programs of a section: those just made, those that were kept, or new ones."""
         return Forms(
-            partial(self._plain, label), partial(self._traced, label), partial(self._quick, label)
+            partial(self._plain, label),
+            partial(self._traced, label),
+            partial(self._quick, label),
+            partial(self._cache.has, self._entry(label, "traced")),
         )
 
     def _plain(self, label: str) -> Program:

@@ -219,7 +219,7 @@ class Translator:
         """
         self.quicken(pause)
         for section in self._sections():
-            _ = section.traced
+            section.prepare()
             time.sleep(pause)
 
     def quicken(self, pause: float = 0.0) -> None:

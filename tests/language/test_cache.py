@@ -19,7 +19,9 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize("value", VALUES, ids=["data", "code", "empty"])
 def test_what_is_put_is_got_by_another_start(value: Any, tmp_path: Path) -> None:
+    assert not Cache(tmp_path / "new").has("k")
     Cache(tmp_path / "new").put("k", value)
+    assert Cache(tmp_path / "new").has("k")
     assert Cache(tmp_path / "new").get("k") == value
 
 
