@@ -59,6 +59,7 @@ def section_program(
         names[root] = compiler.named(binding)
         compiler.roots(names)
         scope = Scope(names)
+        compiler.rarely(scope, roots.free)
         with compiler.watching(binding, scope, node.pos):
             val = compiler.node(node, scope)
             result = compiler.stable(val)

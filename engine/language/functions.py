@@ -178,8 +178,8 @@ def count(elements: list[Any], key: str) -> int:
 @function("last_index", "list", "any", example=("last_index(l, 'a')", {"l": ["a", "b", "a"]}, 2))
 def last_index(elements: list[Any], value: Any) -> int | None:
     """The last position of a value; null if it is not in the list."""
-    if isinstance(value, str) and value not in elements:
-        return None
+    if isinstance(value, str):
+        return len(elements) - 1 - elements[::-1].index(value) if value in elements else None
     positions = range(len(elements) - 1, -1, -1)
     return next((i for i in positions if _equal(elements[i], value)), None)
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from engine.language.reads import ELEMENT, SELF, Binding, Tree
 from engine.language.recorder import Recorder
-from engine.language.results import UNREAD, Library
+from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
-from engine.language.source import Pos
+from engine.language.source import Pos, Scalar
 
 
 class Observer(Recorder):
@@ -64,6 +64,19 @@ class Observer(Recorder):
             self.usual[var] = self.library.usual[word][1]
             self.met.add(word)
         return getter
+
+    def rarely(self, scope: Scope, free: tuple[str, ...]) -> None:
+        """Note what is usual of the free names, and the code of formulas that are seldom true."""
+        for word, (pos, keys) in self.library.usual.items():
+            if word in free or word == UNTRUE:
+                self.met.add(word)
+            if self.traced:
+                continue
+            if word in free:
+                self.usual[word] = keys
+            elif word == UNTRUE:
+                formulas = (self.expression(Scalar(pos, each), scope) for each in sorted(keys))
+                self.usual[UNTRUE] = frozenset(code.text for code in formulas)
 
     @contextmanager
     def watching(self, binding: Binding, scope: Scope, pos: Pos) -> Iterator[None]:

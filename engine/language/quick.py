@@ -9,12 +9,15 @@ there on: what depends on them is folded away. An object with another key ends t
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.language.folding import Folding, harmless
+from engine.language.results import UNTRUE
 
+_MADE = re.compile(r"\bt\d+\b")
 # A getter that is bound once pays when it is called more often than this.
 _FEW = 8
 
@@ -25,8 +28,12 @@ def quick_tree(source: str, names: Mapping[str, Any], usual: Usual) -> tuple[ast
     """The folded program, and the constants that it names beside those of ``names``."""
     module = ast.parse(source)
     tested: dict[str, frozenset[str]] = {}
-    main = _own(next((f for f in _functions(module) if f.name == "main"), None), usual)
+    untrue = [ast.parse(text, mode="eval").body for text in sorted(usual.get(UNTRUE, ()))]
+    begin = next((f for f in _functions(module) if f.name == "main"), None)
+    main = _own(begin, usual)
     for function in _functions(module):
+        _denied(function, untrue)
+        given = _given(function, usual)
         # what the main function has tested holds in what it calls
         own = {**main, **_own(function, usual)}
         here = {name: keys for name, keys in own.items() if _getter(function, name) is not None}
@@ -37,6 +44,9 @@ def quick_tree(source: str, names: Mapping[str, Any], usual: Usual) -> tuple[ast
         _guard(function, here)
         tested |= {f"_usual_{name}": keys for name, keys in here.items()}
         _sweep(function)
+        if function is begin:
+            tested |= {f"_usual_{name}": keys for name, keys in given.items()}
+            function.body[:0] = [*_refusing(untrue, function), *_guards(given, function)]
     return ast.fix_missing_locations(module), tested
 
 
@@ -45,10 +55,68 @@ def _functions(module: ast.Module) -> list[ast.FunctionDef]:
 
 
 def _own(function: ast.FunctionDef | None, usual: Usual) -> dict[str, frozenset[str]]:
-    """The objects that a function itself begins to look into."""
+    """The objects that a function itself begins to look into, and those that it is given."""
     if function is None:
         return {}
-    return {name: keys for name, keys in usual.items() if _getter(function, name) is not None}
+    found = {name: keys for name, keys in usual.items() if _getter(function, name) is not None}
+    return {**found, **_given(function, usual)}
+
+
+def _given(function: ast.FunctionDef, usual: Usual) -> dict[str, frozenset[str]]:
+    """Those of a function's parameters that it does not look into by a getter."""
+    heads = [each.arg for each in function.args.args]
+    return {name: usual[name] for name in heads if name in usual and not _getter(function, name)}
+
+
+def _guards(given: Usual, function: ast.FunctionDef) -> list[ast.stmt]:
+    """The tests of objects that the main function is given."""
+    return [
+        statement
+        for name in given
+        for statement in _placed(
+            f"if {name} is not None and (type({name}) is not dict"
+            f" or not _usual_{name}.issuperset({name})): raise Unusual",
+            function,
+        )
+    ]
+
+
+def _refusing(untrue: list[ast.expr], function: ast.FunctionDef) -> list[ast.stmt]:
+    """The tests of formulas that are taken for false."""
+    return [
+        statement
+        for test in untrue
+        for statement in _placed(f"if {ast.unparse(test)}: raise Unusual", function)
+    ]
+
+
+def _placed(text: str, at: ast.stmt) -> list[ast.stmt]:
+    """Statements that stand at the line of another."""
+    made = ast.parse(text).body
+    for each in made:
+        for inner in ast.walk(each):
+            if hasattr(inner, "lineno"):
+                ast.copy_location(inner, at)
+    return made
+
+
+def _denied(function: ast.FunctionDef, untrue: list[ast.expr]) -> None:
+    """Formulas that are taken for false are false."""
+    shapes = {_shape(each) for each in untrue}
+
+    def replace(node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.BoolOp | ast.Compare) and _shape(node) in shapes:
+            return ast.copy_location(ast.Constant(False), node)
+        return node
+
+    if shapes:
+        _replaced(function, replace)
+
+
+def _shape(node: ast.expr) -> str:
+    """An expression without the numbers of the names that are made inside it."""
+    names: dict[str, str] = {}
+    return _MADE.sub(lambda name: names.setdefault(name[0], f"t{len(names)}"), ast.unparse(node))
 
 
 def _getter(function: ast.FunctionDef, name: str) -> ast.Assign | None:
@@ -166,11 +234,7 @@ def _guard(function: ast.FunctionDef, usual: Usual) -> None:
         text = f"if {test}: raise Unusual\n"
         if keeps(name) and name[:2] != "v_":
             text += f"g_{name} = {name}.get\n"
-        made = ast.parse(text).body
-        for each in made:
-            for inner in ast.walk(each):
-                if hasattr(inner, "lineno"):
-                    ast.copy_location(inner, node)
+        made = _placed(text, node)
         return [*made, node] if name[:2] == "v_" else made
 
     _restated(function, tested)

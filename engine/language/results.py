@@ -40,6 +40,10 @@ NOTHING = Val("None", absent=True, atom=True)
 WRITTEN_NULL = Val("NULL", absent=False, null=True, atom=True)
 
 
+UNTRUE = "$untrue"
+"""Under ``usual``: formulas that are false for most documents."""
+
+
 @dataclass(slots=True)
 class Library:
     """What a section may name: tables and fragments of its file and its folder, schema profiles,
