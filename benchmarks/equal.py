@@ -66,6 +66,7 @@ class Halves:
 
     def __init__(self) -> None:
         self.by = Translator.load(now=lambda: NOW)
+        self.by.quicken()
         profiles = Profiles.load(shipped("mappings") / "schema-profiles.yaml")
         self.requests = Requests(profiles)
 

@@ -75,6 +75,7 @@ class Cases:
 
     def __init__(self) -> None:
         self.by = Translator.load(now=lambda: NOW)
+        self.by.quicken()  # as a server does in its first seconds
         profiles = Profiles.load(shipped("mappings") / "schema-profiles.yaml")
         limits = lru_cache(self.by.formats[CLAUDE].limits.row)
         facts = self.by.providers[CLAUDE].facts_for(None)

@@ -59,6 +59,31 @@ def test_another_key_ends_it_and_the_general_form_answers(document: object) -> N
     assert mapping.run(document, *GIVEN) == general
 
 
+WHEN = """
+a: { $when: "ctx.now == `7`", $value: wire.a }
+b: = plan.y
+"""
+SELDOM = 'usual: { read: { plan: [x], $untrue: ["ctx.now == `7`"] } }'
+
+
+def test_a_formula_that_is_seldom_true_is_false_in_it() -> None:
+    text = _text(WHEN + "c: = plan.x\n", SELDOM)
+    assert "'a'" not in text and "'y'" not in text and "'x'" in text
+
+
+@pytest.mark.parametrize(
+    ("plan", "now"), [({"y": 1}, None), ({}, 7)], ids=["a key of the plan", "the formula"]
+)
+def test_where_it_is_true_the_general_form_answers(plan: object, now: int | None) -> None:
+    mapping = section(WHEN, parse(SELDOM, "usual.yaml"))
+    client, _, ctx = GIVEN
+    given = (client, plan, {**ctx, "now": now})
+    general = mapping.run({"a": 1}, *given)
+    mapping.quicken()
+    assert mapping.run({"a": 1}, *given) == general
+    assert mapping.run({"a": 1}, client, {}, {**ctx, "now": None})[0] == {}
+
+
 def test_losses_before_an_unusual_object_are_not_told_twice() -> None:
     text = "l: { $each: wire.l, $as: e, $item: { $first: [ = e.x, { $drop: no, $of: e.y } ] } }"
     mapping = section(text, parse("usual: { read: { e: [x, y] } }", "usual.yaml"))
