@@ -51,7 +51,8 @@ class Folding:
             for each in ast.walk(node)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
         )
-        self._once = frozenset(name for name in counts if counts[name] == 1)
+        inside = {each.target.id for each in ast.walk(node) if isinstance(each, ast.NamedExpr)}
+        self._once = frozenset(name for name in inside if counts[name] == 1)
         node.body = self.block(node.body, {}) or [ast.copy_location(ast.Pass(), node)]
 
     # ---------------------------------------------------------------- statements
@@ -207,6 +208,10 @@ class Folding:
         inner = env
         for position, each in enumerate(node.values):
             value = self.expression(each, inner)
+            # what was bound here, without what the value tells where the next one is looked at
+            for name, fact in inner.items():
+                if name in self._once:
+                    env.setdefault(name, fact)
             last = position == len(node.values) - 1
             if isinstance(value, ast.Constant):
                 if bool(value.value) is stops or last:
@@ -217,9 +222,6 @@ class Folding:
             if not last:
                 inner = inner.copy()
                 refine(inner, value, not stops)
-        for name, fact in inner.items():
-            if name in self._once:
-                env.setdefault(name, fact)
         if len(values) == 1:
             return values[0]
         first = values[0]

@@ -365,7 +365,7 @@ def digest(value: Any) -> str | None:
     if value is None:
         return None
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _key(value: Any) -> str:

@@ -6,6 +6,7 @@ Everything here is on the hot path or in its error branch; nothing knows which m
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -153,7 +154,11 @@ def text(value: Any) -> str:
 
 def derived_id(prefix: str, *parts: Any) -> str:
     """The prefix and 24 hex digits of a hash of the parts."""
-    data = orjson.dumps([json_text(part) for part in parts])
+    texts = [json_text(part) for part in parts]
+    try:
+        data = orjson.dumps(texts)
+    except TypeError:  # a lone surrogate
+        data = json.dumps(texts).encode()
     return prefix + hashlib.sha256(data).hexdigest()[:24]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import UpstreamError
 from engine.language.runtime import Refusal
+from engine.translation.fitting import fit_answer
 from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.losses import Loss
@@ -129,6 +130,9 @@ class Replay(Stream):
             return self.fail("upstream", "the upstream's answer is no JSON object")
         try:
             answer, self._reading = self._read(document)
+            fit_answer(answer)
+        except UpstreamError as error:
+            return self.fail(error.kind, error.message)
         except Refusal as refusal:
             return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
         if not answer.get("error") and not answer.get("choices"):

@@ -159,7 +159,9 @@ class Format:
             known = bool(rest) and first in self.collections
             path = path.replace("{collection}", first if known else self.collections[0])
             model = rest if known else model
-        return path.replace("{model}", quote(model, safe="")) if "{" in path else path
+        if "{" not in path:
+            return path
+        return path.replace("{model}", quote(model, safe="", errors="surrogatepass"))
 
 
 def format_of(name: str, facts: dict[str, Any], limits: Limits) -> Format:

@@ -269,7 +269,9 @@ def sse_frame(data: bytes, name: str | None, separator: bytes) -> bytes:
     if name is None:
         return b"data: %b%b" % (data, separator)
     # A line end in a name would begin a field of its own.
-    event = _LINE_END.sub(b" ", name.encode()) if "\n" in name or "\r" in name else name.encode()
+    event = name.encode("utf-8", "replace")
+    if b"\n" in event or b"\r" in event:
+        event = _LINE_END.sub(b" ", event)
     return b"event: %b%bdata: %b%b" % (event, line_end, data, separator)
 
 

@@ -50,7 +50,7 @@ class _Keys:
         place = self._seen[said] - 1
         self._opening = self._opening or _opening(self._turns)
         mark = hashlib.blake2b(b"%b%d%b" % (self._opening, place, said), digest_size=16)
-        ident = safe_id(call.get("id") or "")
+        ident = safe_id(_id(call))
         by_id = [f"id|{ident}"] if ident else []
         return [*by_id, f"said|{self._vendor}|{mark.hexdigest()}"]
 
@@ -141,7 +141,7 @@ def _asked(request: Document, vendor: str) -> dict[int, list[str]]:
                 continue
             if not signed:
                 found[id(part)] = keys.of(part)
-            elif _HASHED.fullmatch(part.get("id") or ""):
+            elif _HASHED.fullmatch(_id(part)):
                 found[id(part)] = keys.of(part)[:1]
             else:
                 keys.count(part)
@@ -189,9 +189,15 @@ def _signed(turn: Document) -> bool:
     return any("signature" in part for part in turn["parts"])
 
 
+def _id(call: Document) -> str:
+    """Empty where an upstream wrote what is no id."""
+    ident = call.get("id")
+    return ident if isinstance(ident, str) else ""
+
+
 def _shortened(call: Document) -> str | None:
     """The id of a call that clients know by a hash only."""
-    ident = call.get("id") or ""
+    ident = _id(call)
     known = safe_id(ident)
     return ident if known != ident and _HASHED.fullmatch(known or "") else None
 
@@ -251,7 +257,7 @@ class Watcher:
             parts[name] = _Part(_begun(event))
         elif name not in parts:
             return
-        elif kind == "signature":
+        elif kind == "signature" and "signature" in event:
             parts[name].part["signature"] = event["signature"]
         elif isinstance(event.get("delta"), str):
             self._size += len(event["delta"])

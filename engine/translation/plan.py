@@ -19,6 +19,9 @@ from engine.translation.formats import Format
 from engine.translation.jsontext import dumps
 from engine.translation.providers import Provider
 
+MAX_REASON = 500
+"""Characters of the reason that a client is told: it may quote the client's own words."""
+
 
 class Ctx(dict[str, Any]):
     """``ctx`` of one translation; the digest of the request is made when a rule first asks for
@@ -114,4 +117,7 @@ def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None
 def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool) -> Rejected:
     """A refusal of a rule as the client is told it."""
     rule = section.rule(refusal.rule, traced).place if refusal.rule >= 0 else None
-    return Rejected(refusal.reason, path, refusal.status, rule=rule)
+    reason = refusal.reason
+    if len(reason) > MAX_REASON:
+        reason = reason[: MAX_REASON - 1] + "…"
+    return Rejected(reason, path, refusal.status, rule=rule)

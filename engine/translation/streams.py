@@ -13,6 +13,7 @@ from engine.errors import UpstreamError
 from engine.language.events import EventLosses
 from engine.language.runtime import Refusal
 from engine.translation import memory
+from engine.translation.fitting import fit_event
 from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
@@ -161,8 +162,11 @@ class Stream:
     def _ended(self) -> bytes:
         if self.done:
             return b""
-        out = self._events(self._half.finish(self._state, self._losses, *self._roots))
-        return out + self._cut_short()
+        try:
+            events = self._half.finish(self._state, self._losses, *self._roots)
+        except Refusal as refusal:
+            return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
+        return self._events(events) + self._cut_short()
 
     def _cut_short(self) -> bytes:
         return b"" if self.done else self.fail("upstream", EARLY_END)
@@ -224,9 +228,11 @@ class Stream:
                     out.append(self._explained(event, self._explanations))
                     continue
                 events = self._half.step(event, self._state, self._losses, *self._roots)
+            except UpstreamError as error:
+                out.append(self.fail(error.kind, error.message))
+                break
             except Refusal as refusal:
-                message = f"{UNUSABLE}: {refusal.reason}"
-                out.append(self.fail("upstream", message))
+                out.append(self.fail("upstream", f"{UNUSABLE}: {refusal.reason}"))
                 break
             if events:
                 out.append(self._events(events))
@@ -240,6 +246,7 @@ class Stream:
         out = b""
         for position, each in enumerate(events):
             each.setdefault("choice", 0)
+            fit_event(each)
             self._noted(each)
             if self._watcher is not None:
                 self._watcher.push(each)
@@ -268,9 +275,10 @@ class Stream:
         out: list[bytes] = []
         for event in events:
             event.setdefault("choice", 0)
-            if not self.started or event["type"] in _TELLING:
-                self._noted(event)
             try:
+                fit_event(event)
+                if not self.started or event["type"] in _TELLING:
+                    self._noted(event)
                 ordered = self._order.push(event)
                 if self._watcher is not None:
                     self._watcher.push(event)

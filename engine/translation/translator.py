@@ -27,6 +27,7 @@ from engine.translation import memory
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
+from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
 from engine.translation.losses import Loss, Moved, Origins, Run, explained, told
@@ -428,6 +429,7 @@ class Translator:
             plan.ctx(upstream, plan.vendor),
         )
         canonical, lost = self._use(reading)
+        fit_answer(canonical)
         writing = _Half(
             client.write["response"],
             canonical,

@@ -135,7 +135,7 @@ class _Part:
             if event.get("signature") is not None:
                 self.data["signature"] = event["signature"]
         else:
-            self._texts.append(event["delta"])
+            self._texts.append(event.get("delta", ""))
             if event.get("logprobs"):
                 self.data.setdefault("logprobs", []).extend(event["logprobs"])
 

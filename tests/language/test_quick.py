@@ -92,6 +92,17 @@ def test_losses_before_an_unusual_object_are_not_told_twice() -> None:
     assert mapping.run({"l": [{"x": 1}]}, *GIVEN) == ({"l": [1]}, False)
 
 
+@pytest.mark.parametrize("element", [[{}], [1], "xy", 5, None, {"x": 2}, {"z": 2}], ids=str)
+def test_what_an_element_is_is_asked_wherever_it_counts(element: object) -> None:
+    mapping = section(
+        "l: { $each: wire.l, $as: e, $item: { $first: [ = e.x, { $when: wire.l, w: = e.y } ] } }",
+        parse("usual: { read: { wire: [l] } }", "usual.yaml"),
+    )
+    general = mapping.run({"l": [element]}, *GIVEN)
+    mapping.quicken()
+    assert mapping.run({"l": [element]}, *GIVEN) == general
+
+
 def test_an_error_in_it_is_told_with_the_place_in_the_mapping() -> None:
     program = _program("a: = wire.a\nb: = lower(wire.b)\n", "usual: { read: { wire: [a, b] } }")
     quick = program.quick(None)
