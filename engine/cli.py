@@ -117,16 +117,20 @@ def translate(file: Any, **options: Any) -> None:
             explain=options["explain"],
         )
     except Rejected as error:
+        if options["as_json"]:
+            click.echo(dumps({"refused": _refused(error)}).decode())
+            sys.exit(1)
         stop([f"refused: {error}"])
     except (UpstreamError, JsonError, ValueError) as error:
         stop([str(error)], 2 if isinstance(error, ValueError) else 1)
     losses = [loss.as_dict() for loss in result["losses"]]
     if options["as_json"]:
-        body = result["body"]
-        shown = {"body": body.decode() if isinstance(body, bytes) else body, "losses": losses}
-        if options["explain"]:
-            shown["explain"] = result["explain"]
-        click.echo(dumps(shown).decode())
+        shown = {**result, "losses": losses}
+        if isinstance(shown["body"], bytes):
+            shown["body"] = shown["body"].decode()
+        if not options["explain"]:
+            del shown["explain"]
+        click.echo(dumps({key: each for key, each in shown.items() if each is not None}).decode())
     elif options["explain"]:
         for row in result["explain"]:
             click.echo(dumps(row).decode())
@@ -162,21 +166,21 @@ def _translate(
         )
         body = stream.feed(data) + stream.close()
         rows = stream.explain() if explain else []
-        return {"body": body, "losses": stream.losses, "explain": rows}
+        return {"body": body, "error": stream.error, "losses": stream.losses, "explain": rows}
     if kind == "error":
         try:
             wire = loads(data)
         except JsonError:
             wire = data.decode("utf-8", "replace")
-        return {
-            "body": translator.error(status, wire, source, target).body,
-            "losses": [],
-            "explain": [],
-        }
+        error = translator.error(status, wire, source, target)
+        told = {"status": error.status, "headers": error.headers, "body": error.body}
+        return {**told, "losses": [], "explain": []}
     document = loads(data)
     if kind == "request":
         made = translator.request(document, source, target, provider, model)
         return {
+            "path": made.path,
+            "headers": made.headers,
             "body": made.body,
             "losses": made.losses,
             "explain": made.explain() if explain else [],
@@ -184,9 +188,15 @@ def _translate(
     answer = translator.response(document, source, target, request=request, provider=provider)
     return {
         "body": answer.body,
+        "error": answer.error,
         "losses": answer.losses,
         "explain": answer.explain() if explain else [],
     }
+
+
+def _refused(error: Rejected) -> dict[str, Any]:
+    told = {"path": error.path, "reason": error.reason, "status": error.status, "rule": error.rule}
+    return {key: value for key, value in told.items() if value is not None}
 
 
 @main.group()
@@ -196,8 +206,9 @@ def mapping() -> None:
 
 @mapping.command("show")
 @click.option("--python", is_flag=True, help="The generated Python instead of the YAML.")
+@click.option("--json", "as_json", is_flag=True, help="The texts as JSON, each with its name.")
 @click.argument("name")
-def mapping_show(name: str, python: bool) -> None:
+def mapping_show(name: str, python: bool, as_json: bool) -> None:
     """Show a mapping, like claude/request: its fragments resolved, or the generated function."""
     from engine.language.show import resolved
     from engine.translation.formats import KINDS
@@ -210,7 +221,8 @@ def mapping_show(name: str, python: bool) -> None:
         known = f"one of {formats} and {', '.join(KINDS)}"
         raise click.UsageError(f"no mapping {name}; write FORMAT/KIND with {known}")
     if not python:
-        click.echo(resolved(side.files(), kind), nl=False)
+        text = resolved(side.files(), kind)
+        click.echo(dumps({name: text}).decode() if as_json else text, nl=as_json)
         return
     if kind == "stream":
         halves = [side.events_in, side.events_out]
@@ -218,6 +230,9 @@ def mapping_show(name: str, python: bool) -> None:
     else:
         sections = [side.read.get(kind), side.write.get(kind)]
         programs = [section.program for section in sections if section is not None]
+    if as_json:
+        click.echo(dumps({program.label: program.source for program in programs}).decode())
+        return
     for program in programs:
         click.echo(f"# {program.label}\n{program.source}")
 

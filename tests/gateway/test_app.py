@@ -166,7 +166,8 @@ def test_not_ready_without_a_usable_credential() -> None:
     [
         ("GET", "/nowhere", {}, 404, CHAT),
         ("GET", "/v1/nowhere", {"anthropic-version": "2023-06-01"}, 404, CLAUDE),
-        ("POST", "/v1/messages/batches", {}, 404, CLAUDE),
+        ("POST", "/v1/messages/nowhere", {}, 404, CLAUDE),
+        ("POST", "/v1/messages/batches", {}, 501, CLAUDE),
         ("GET", "/v1/messages", {}, 405, CLAUDE),
         ("DELETE", "/v1/chat/completions", {}, 405, CHAT),
         ("POST", "/v1beta/models/m:nonsense", {}, 404, GEMINI),

@@ -79,7 +79,9 @@ def test_explain_tells_where_each_field_came_from() -> None:
 
 def test_everything_comes_as_one_object_on_demand() -> None:
     shown = json.loads(_run(*REQUEST, "--json", "--explain", given=CHAT).stdout)
-    assert set(shown) == {"body", "losses", "explain"}
+    assert set(shown) == {"path", "headers", "body", "losses", "explain"}
+    assert shown["path"] == "/v1/messages"
+    assert shown["headers"] == {"anthropic-version": "2026-10-21"}
     assert [loss["path"] for loss in shown["losses"]] == ["seed"]
     assert set(shown["losses"][0]) == {"path", "reason", "rule", "kind", "side"}
 
@@ -108,6 +110,30 @@ def test_an_error_comes_out_in_the_other_envelope() -> None:
         "type": "not_found_error",
         "message": "<html>no</html>",
     }
+
+
+def test_an_error_on_demand_with_its_status_and_headers() -> None:
+    body = {"error": {"type": "overloaded_error", "message": "Busy"}}
+    result = _run("--kind", "error", "--status", "529", *BACK, "--json", given=body)
+    shown = json.loads(result.stdout)
+    assert shown["status"] in (503, 529)
+    assert shown["body"]["error"]["message"] == "Busy"
+    assert set(shown) == {"status", "headers", "body", "losses"}
+
+
+def test_a_refusal_on_demand_says_what_where_and_by_which_rule() -> None:
+    result = _run(*REQUEST, "--json", given={**CHAT, "n": 2})
+    assert result.exit_code == 1
+    refused = json.loads(result.stdout)["refused"]
+    assert (refused["path"], refused["status"]) == ("n", 400)
+    assert refused["reason"] and refused["rule"].startswith("mappings/claude/request.yaml:")
+
+
+def test_a_stream_that_ends_in_an_error_says_so_on_demand() -> None:
+    events = (CASES / "stream" / "claude" / "text.sse").read_bytes()[:500]
+    shown = json.loads(_run("--kind", "stream", *BACK, "--json", given=events).stdout)
+    assert shown["error"]["kind"] == "upstream"
+    assert shown["body"].startswith("data: ")
 
 
 def test_a_file_is_read_in_place_of_the_standard_input(tmp_path: Path) -> None:

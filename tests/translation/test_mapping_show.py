@@ -62,6 +62,13 @@ def test_the_generated_python_of_a_mapping_is_shown(format: str, kind: str) -> N
         assert any(f"{format}/{kind}.{half}" in head for head in heads)
 
 
+@pytest.mark.parametrize("more", [(), ("--python",)], ids=["yaml", "python"])
+def test_what_is_shown_is_data_on_demand(more: tuple[str, ...]) -> None:
+    shown = json.loads(_run("mapping", "show", *more, "--json", "claude/request").stdout)
+    plain = _run("mapping", "show", *more, "claude/request").stdout
+    assert shown and all(name and text in plain for name, text in shown.items())
+
+
 @pytest.mark.parametrize("name", ["claud/request", "claude/requst", "claude", ""])
 def test_an_unknown_mapping_is_a_usage_error_that_says_what_there_is(name: str) -> None:
     result = _run("mapping", "show", name)
