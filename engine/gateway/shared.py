@@ -1,7 +1,7 @@
 """State of the workers of one machine: an SQLite file in a private folder.
 
 Every call is one short transaction of some ten microseconds, in the loop: a thread would cost more
-than it saves (docs/decisions/0003-shared-state.md). What is asked for with every request, whether
+than it saves (docs/decisions/0004-shared-state.md). What is asked for with every request, whether
 something rests, is answered from memory: a number in a shared page tells when that changed. A
 worker that dies leaves the file whole. When the file fails, a worker goes on by itself.
 """
