@@ -51,7 +51,7 @@ _RESULT = keys("role content tool_call_id")
 _RESULT_TREE = tree(_RESULT, function_call=tree(["name"]))
 _ASSISTANT = keys("role content name refusal tool_calls reasoning_content")
 _ASSISTANT_TREE = tree(
-    [*_ASSISTANT, "reasoning", "reasoning_details"],
+    [*_ASSISTANT, "reasoning", "reasoning_details", "annotations"],
     function_call=tree(["name", "arguments"]),
     audio=tree(["id"]),
 )
@@ -340,6 +340,11 @@ def _assistant(message: Body, position: int, ctx: Body, lost: Losses) -> Body:
         if heard := inside(message.get("audio"), "id"):
             source = {"kind": "file", "id": heard, "vendor": ctx["vendor"]}
             parts.append({"type": "audio", "source": source})
+        cited = message.get("annotations")
+        if cited is not None and ctx["client_format"] == ctx["upstream_format"]:
+            turn["native"] = {CHAT: {"annotations": cited}}
+        elif cited:
+            lost.append("annotations")
         keep(turn, message, _ASSISTANT_TREE, CHAT)
     turn["parts"] = parts
     return turn

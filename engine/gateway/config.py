@@ -358,6 +358,7 @@ class _Reader:
                     max_queue=row["max-queue"],
                     wire_api=row["wire-api"],
                     betas=tuple(row["betas"]),
+                    organisation=row["organisation"],
                     cloak=_cloak(row["cloak"]),
                 )
             )

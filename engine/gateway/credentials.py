@@ -17,6 +17,7 @@ from engine.gateway.signing import SIGNERS, Signer
 from engine.language.source import suggest
 from engine.translation.formats import Format
 from engine.translation.providers import Provider
+from engine.translation.scopes import scope_of
 
 # Nothing is ever sent there: the demo answers in this process.
 DEMO_URL = "http://demo.invalid"
@@ -49,6 +50,8 @@ class Credential:
     max_concurrent: int = 0
     max_queue: int = 0
     betas: tuple[str, ...] = ("*",)
+    # of its organisation; null where nobody tells organisations apart
+    scope: str | None = None
     query: str = field(default="", repr=False)
 
     def wire(self, format: str) -> str:
@@ -200,6 +203,7 @@ def _credential(
     if provider.demo and not models:
         # Never a fallback for real models: the demo answers to its own names only.
         models = DEMO_MODELS
+    told_apart = any(each.organisation for each in settings.credentials)
     return Credential(
         id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         name=row.name,
@@ -217,6 +221,7 @@ def _credential(
         max_concurrent=row.max_concurrent,
         max_queue=row.max_queue,
         betas=row.betas,
+        scope=scope_of(row.organisation) if told_apart else None,
         query=query,
     )
 

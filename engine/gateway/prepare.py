@@ -85,8 +85,9 @@ class Preparing:
 
     def _key(self, candidate: Candidate) -> Key:
         credential = candidate.credential
-        # A cloak belongs to its credential; all else is the same for those of a provider.
-        owner = credential.provider.name if credential.cloak.mode == "never" else credential.id
+        # A cloak and a scope belong to their credential; all else is the same for a provider's.
+        own = credential.cloak.mode != "never" or credential.scope
+        owner = credential.id if own else credential.provider.name
         return owner, credential.wire(self._call.format.name), candidate.model
 
     def fitting(
@@ -151,6 +152,7 @@ class Preparing:
             edit=None if cloak is None else cloak.edit,
             moved=None if cloak is None else cloak.moved,
             client_model=call.model,
+            scope=candidate.credential.scope,
         )
         return _Draft(request, cloak, rules)
 

@@ -164,6 +164,11 @@ _CREDENTIAL: Rule = {
                 ),
                 "default": ["*"],
             },
+            "organisation": _text(
+                None,
+                "whose account it is: what a vendor signed or sealed for one, another is not sent",
+                empty=False,
+            ),
             "wire_api": _text(
                 None, "the one wire format to speak with it, where its provider has several"
             ),
@@ -249,6 +254,11 @@ _MATCH: Rule = _map(
 _OPTIONS: Rule = _map(
     "what the translation does where the formats leave it open",
     on_loss=_word("report", "reject", "a request that would lose something"),
+    on_refusal={
+        "type": "string",
+        "allowed": ["reject"],
+        "meta": "`reject`: what no provider can be asked is an error",
+    },
     hosted_tools=_word("drop", "reject", "tools that run at another vendor"),
     missing_results=_word("reject", "supply", "calls in the history that have no result"),
     forced_tool_choice=_word("reject", "auto", "a forced tool where the model takes none"),

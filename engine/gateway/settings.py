@@ -71,6 +71,7 @@ class CredentialSettings:
     max_queue: int = 100
     wire_api: str | None = None
     betas: tuple[str, ...] = ("*",)
+    organisation: str | None = None
     cloak: CloakSettings = field(default_factory=CloakSettings)
 
 

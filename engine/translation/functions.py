@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.language.functions import FunctionError, function
+from engine.translation.scopes import Vendor
 
 # A signature in the hands of a client whose format is not the signature's own:
 # gw1.<vendor>.<scope>.<kind>.<where>.<payload>
@@ -69,7 +70,10 @@ def uncarry(text: str, vendor: str, kind: str) -> dict[str, Any] | None:
     # The payload comes last: it may hold dots itself.
     fields = text[len(TAG) :].split(".", 4) if text.startswith(TAG) else []
     if len(fields) != 5 or fields[2] not in _KINDS or fields[3] not in _PLACES:
-        return {"vendor": vendor, "kind": kind, "value": text}
+        signature = {"vendor": str(vendor), "kind": kind, "value": text}
+        if isinstance(vendor, Vendor):
+            signature["scope"] = vendor.scope
+        return signature
     owner, scope, kind, where, value = fields
     signature = {"vendor": _unquoted(owner), "kind": kind, "value": value}
     if scope != _NONE:

@@ -42,7 +42,8 @@ class Ctx(dict[str, Any]):
 class Plan:
     """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model``
     the client's; ``vendor`` is whose signatures the upstream makes, ``signs`` whether it makes any
-    that it wants back; ``canonical`` is the request as it was read."""
+    that it wants back; ``scope`` tells the account from others there, where accounts are told
+    apart; ``canonical`` is the request as it was read."""
 
     source: str
     target: str
@@ -56,6 +57,7 @@ class Plan:
     now: int
     vendor: str = ""
     signs: bool = False
+    scope: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     canonical: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _facts: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)

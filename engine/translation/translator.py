@@ -35,6 +35,7 @@ from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
+from engine.translation.scopes import Vendor, estrange
 from engine.translation.streams import Encoder, Stream
 
 Body = dict[str, Any]
@@ -97,7 +98,14 @@ class Translated:
         """The same request with what was kept put back; this one is used up. Raises Rejected."""
         then = partial(memory.restore, vendor=self.plan.vendor, found=found)
         then(self.plan.canonical, moved=lambda before, after: None)
-        self._read.then = lambda result, moved: then(result, moved=moved)
+        after = self._read.then
+
+        def done(result: Any, moved: memory.Moved) -> None:
+            then(result, moved=moved)
+            if after is not None:
+                after(result, moved)
+
+        self._read.then = done
         return self._again()
 
     @cached_property
@@ -251,6 +259,7 @@ class Translator:
         edit: Callable[[Body], Body] | None = None,
         moved: Moved | None = None,
         client_model: str | None = None,
+        scope: str | None = None,
     ) -> Translated:
         """The client's request as one for the upstream. Raises Rejected.
 
@@ -258,7 +267,8 @@ class Translator:
         ``client_model`` the client's where its body does not hold it (a format with the model in
         the path);
         ``headers`` are the client's, for what they say about the body (an API version); ``edit``
-        makes another canonical request of the one that was read, in which lists are ``moved``.
+        makes another canonical request of the one that was read, in which lists are ``moved``;
+        ``scope`` is that of the account, where accounts of a vendor are told apart.
         """
         client = self._format(source)
         who, upstream = self._target(target, provider)
@@ -267,6 +277,10 @@ class Translator:
         plan, reading = self._planned(
             client, upstream, who, body, model, stream, options, headers, client_model
         )
+        if scope is not None:
+            plan.scope = scope
+            plan.vendor = Vendor(plan.vendor, scope) if scope else plan.vendor
+            reading.then = lambda result, moved: estrange(result, scope)
         plan.canonical, lost = self._run(reading, None)
         return self._sent(client, upstream, plan, reading, lost, edit, moved or {})
 
@@ -282,6 +296,8 @@ class Translator:
     ) -> Translated:
         """The write half of a request."""
         who, canonical = plan.provider, plan.canonical
+        if plan.scope is not None:
+            estrange(canonical, plan.scope)
         if edit is not None:
             canonical = edit(canonical)
         writing = self._writing(client, upstream, plan, canonical)

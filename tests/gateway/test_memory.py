@@ -93,6 +93,35 @@ def test_signed_thinking_with_masked_words_goes_back_as_it_was_signed(upstream: 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("keep", ["all", "calls"], ids=["brought back", "put back"])
+def test_what_one_organisation_signed_another_is_not_sent(keep: str, upstream: Upstream) -> None:
+    async def main() -> None:
+        upstream.answers(sdk_answer("claude", "answer", False))
+        here, there = (
+            credential(
+                "claude",
+                upstream.url,
+                name=name,
+                organisation=name,
+                models=[{"id": "claude-sonnet-5-5", "alias": alias}],
+            )
+            for name, alias in (("trains", "m"), ("trams", "n"))
+        )
+        configuration = {**settings(upstream, "claude"), "credentials": [here, there]}
+        async with serving(configuration) as running:
+            answer = (await ask(running, first("openai-chat"))).json()
+            body = second("openai-chat", answer, keep)
+            await ask(running, body)
+            assert SIGNED in sent(upstream) and "gw1." not in sent(upstream)
+            headers = {"authorization": "Bearer ann"}
+            told = await running.http.post(CHAT, json={**body, "model": "n"}, headers=headers)
+            assert told.status_code == 200
+            assert SIGNED not in sent(upstream)
+            assert told.headers["x-ai-proxy-losses"].startswith("1; messages[1]")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("streams", [True, False], ids=["only-streams", "cannot-stream"])
 def test_answers_told_another_way_than_they_came_are_kept_too(
     streams: bool, upstream: Upstream
