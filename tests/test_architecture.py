@@ -81,3 +81,15 @@ def test_the_code_names_no_format_and_no_provider(path: Path) -> None:
 def test_the_public_interface_is_what_it_says() -> None:
     assert sorted(engine.__all__) == engine.__all__
     assert all(hasattr(engine, name) for name in engine.__all__)
+
+
+def test_the_map_of_the_house_names_every_module_and_none_that_is_gone() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named: set[str] = set()
+    for part in re.split(r"^### `", page.split("## Every module")[1], flags=re.MULTILINE)[1:]:
+        folder = part.split("/`")[0]
+        rows = re.findall(r"^\| `(\w+\.py)` \| \S", part, re.MULTILINE)
+        assert rows == sorted(rows)
+        named |= {f"{folder}/{name}" for name in rows}
+    there = {str(path.relative_to(ROOT)) for path in FILES if path.name != "__init__.py"}
+    assert named == there, f"a row `| `name.py` | what it is |` for each: {sorted(named ^ there)}"

@@ -17,7 +17,6 @@ from engine.language import source
 from engine.language.source import Node, plain
 from engine.translation.faults import ErrorAnswer
 
-CAUSES = ("answer", "event", "connect", "timeout", "closed", "garbage")
 VERBS = ("stop", "next", "cool", "again")
 RESTS = ("429", "5xx", "network", "auth")
 

@@ -22,7 +22,6 @@ from engine.language.source import plain, suggest
 
 Step = str | int
 
-ACTIONS = ("default", "override", "filter")
 _PIECE = re.compile(r"((?:[^.\[\]\\]|\\.)+)((?:\[-?[0-9]{1,6}\])*)")
 _INDEX = re.compile(r"\[(-?[0-9]+)\]")
 
