@@ -304,7 +304,10 @@ class _Conversation:
         if kind == "refusal":
             if more(part, _TEXT):
                 self._lost.append("refusal")
-            return {"type": "text", "text": part["text"]} if part.get("text") else None
+            if not part.get("text"):
+                return None
+            self._lost.append("type")
+            return {"type": "text", "text": part["text"]}
         if kind == "other":
             return _other(part, self._lost)
         raise Refused(f"Claude takes no {kind}")

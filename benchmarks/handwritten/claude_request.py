@@ -436,5 +436,7 @@ def _others(request: Body, out: Body, own: Body | None, lost: Losses) -> None:
     if tier is not None:
         if (word := _TIERS.get(tier)) is not None:
             out["service_tier"] = word
+            if tier == "priority":
+                lost.append("tier")
         else:
             lost.append("tier")

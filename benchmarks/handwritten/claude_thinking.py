@@ -107,6 +107,7 @@ def effort_of(
             lost.append("effort")
             return "low"
     elif effort == "minimal":
+        lost.append("effort")
         return "low"
     elif effort == "xhigh":
         if limits["xhigh"]:
@@ -116,6 +117,9 @@ def effort_of(
     elif effort is not None:
         return str(effort)
     if budget is not None and budget > 0:
+        asked = request.get("thinking")
+        if not asked or mode == asked:
+            lost.append("budget")
         for bound, word in ((4096, "low"), (12288, "medium"), (24576, "high")):
             if budget <= bound:
                 return word

@@ -17,6 +17,7 @@ from engine.translation.functions import answer_id, carry, safe_id
 _SAID = keys("type choice part delta logprobs")
 _ARGS = keys("type choice part delta")
 _NATIVE = keys(CHAT)
+_USAGE = keys("input output cache_read cache_write cache_write_5m cache_write_1h reasoning")
 _BEGIN = keys("type choice usage id model created tier native")
 _START = keys("type choice part kind id name call_kind redacted")
 _ENDING = keys("type choice reason stop_sequence category explanation redacted")
@@ -110,6 +111,8 @@ class WriteChat:
             return [self._told(event, {"annotations": [note]})] if note else []
         if kind == "usage":
             self._usage = event["usage"]
+            if more(event["usage"], _USAGE):
+                self.lost.append("usage")
         elif kind == "end":
             return self._end()
         elif kind == "error":

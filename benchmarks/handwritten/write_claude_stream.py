@@ -92,6 +92,8 @@ class WriteClaude:
             return self._cited(event)
         if kind == "usage":
             self._usage = event["usage"]
+            if any(word != CLAUDE for word in event["usage"].get("native") or ()):
+                self.lost.append("usage")
             return []
         if kind == "stop":
             return [self._stop(event)]
