@@ -28,7 +28,8 @@ _ESCAPE = "x_"
 # 23 bytes are 37 digits of base32 and with the mark 39 characters; 24 would be 41.
 _ESCAPED_BYTES = 23
 
-_ID_PREFIX = re.compile(r"[a-z]+[-_]")
+# An id without its prefix, which begins none that has one.
+_ID = re.compile(r"(?:[a-z]+[-_]|(?![a-z]+[-_]))([A-Za-z0-9_-]{1,64})\Z")
 _ID_TAIL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -123,8 +124,10 @@ def answer_id(ident: str, prefix: str, known: list[Any] | None = None) -> str | 
     if not ident:
         return None
     if known is None:
-        cut = _ID_PREFIX.match(ident)
-        tail = ident[cut.end() :] if cut else ident
+        plain = _ID.match(ident)
+        if plain is not None:
+            return prefix + plain[1]
+        tail = ""
     else:
         heads = [each for each in known if isinstance(each, str) and ident.startswith(each)]
         tail = ident[len(max(heads, key=len, default="")) :]
