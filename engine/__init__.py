@@ -11,7 +11,8 @@ As a library::
 
 from engine.errors import ConfigError, Defect, EngineError, MappingError, Rejected, UpstreamError
 from engine.translation.losses import Loss
-from engine.translation.translator import Answer, Translated, Translator
+from engine.translation.translated import Answer, Translated
+from engine.translation.translator import Translator
 
 __all__ = [
     "Answer",

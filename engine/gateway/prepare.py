@@ -24,7 +24,7 @@ from engine.translation import jsontext
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.formats import UsageOnRequest
 from engine.translation.streams import Stream
-from engine.translation.translator import Answer, Translated
+from engine.translation.translated import Answer, Translated
 
 USER_AGENT = f"ai-proxy/{VERSION}"
 CARRIED = b"gw1."

@@ -8,11 +8,9 @@ asks for them and something was lost.
 from __future__ import annotations
 
 import copy
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,142 +21,25 @@ from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import Node, plain, suggest, tree
 from engine.resources import shipped
-from engine.translation import memory
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.capabilities import Capabilities
 from engine.translation.faults import ErrorAnswer, Faults
 from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
-from engine.translation.losses import Loss, Moved, Origins, Run, explained, told
-from engine.translation.plan import Ctx, Plan, decide, rejected
+from engine.translation.losses import Loss, Moved, Origins
+from engine.translation.plan import Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
 from engine.translation.scopes import Vendor, estrange
 from engine.translation.streams import Encoder, Stream
+from engine.translation.translated import Answer, Half, Translated
 
 Body = dict[str, Any]
 
 # Models whose limits are remembered: names come from clients.
 _ROWS = 1024
-
-
-@dataclass(slots=True)
-class _Half:
-    """One section applied to one document: everything needed to run it again, traced."""
-
-    section: Section
-    document: Any
-    client: Body
-    plan: Body
-    ctx: Ctx
-    # a path of the document as its sender spells it
-    spelt: Callable[[str], str] = str
-    # what is done to the result in place
-    then: Callable[[Any, memory.Moved], None] | None = None
-
-    def run(self) -> tuple[Any, bool]:
-        return self.section.run(self.document, self.client, self.plan, self.ctx)
-
-    def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
-        """The result, and its losses: found when they are asked for."""
-        result, lost = self.run()
-        return result, (lambda: told(self.trace(), None, "response")) if lost else list
-
-    def trace(self) -> Run:
-        result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
-        if self.then is not None:
-            self.then(result, trace.placed)
-        return Run(self.section.traced.rules, result, trace)
-
-
-@dataclass
-class Translated:
-    """A request for the upstream. ``losses`` and ``explain()`` are found when they are asked
-    for."""
-
-    body: Body
-    path: str
-    headers: dict[str, str]
-    plan: Plan
-    _read: _Half
-    _write: _Half
-    _lost: bool
-    _again: Callable[[], Translated]
-    _moved: Moved
-
-    @property
-    def wanted(self) -> list[str]:
-        """The keys of what the client may have lost since an answer: of texts that its ``keep``
-        held."""
-        return memory.wanted(self.plan.canonical, self.plan.vendor) if self.plan.signs else []
-
-    def recalled(self, found: Mapping[str, str]) -> Translated:
-        """The same request with what was kept put back; this one is used up. Raises Rejected."""
-        then = partial(memory.restore, vendor=self.plan.vendor, found=found)
-        then(self.plan.canonical, moved=lambda before, after: None)
-        after = self._read.then
-
-        def done(result: Any, moved: memory.Moved) -> None:
-            then(result, moved=moved)
-            if after is not None:
-                after(result, moved)
-
-        self._read.then = done
-        return self._again()
-
-    @cached_property
-    def losses(self) -> list[Loss]:
-        """What did not get across, by the client's own paths."""
-        if not self._lost:
-            return []
-        found = told(self._read.trace(), self._write.trace(), "request", self._moved)
-        return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
-
-    def explain(self) -> list[dict[str, Any]]:
-        """Every field of the body: ``{out, in: [paths], rule, how}``."""
-        rows = explained(self._read.trace(), self._write.trace(), moved=self._moved)
-        named = self.plan.renamed
-        return [
-            {
-                **row,
-                "out": re.sub(r"^\w+", lambda key: named.get(key[0], key[0]), row["out"]),
-                "in": [self._read.spelt(path) for path in row["in"]],
-            }
-            for row in rows
-        ]
-
-
-@dataclass
-class Answer:
-    """A whole answer for the client. ``error``: the canonical error, when a 200 answer held one."""
-
-    body: Body
-    error: Body | None
-    usage: Body | None
-    plan: Plan
-    _read: _Half
-    _write: _Half
-    _lost: bool
-    _canonical: Body
-
-    @property
-    def keep(self) -> dict[str, str]:
-        """What the next request may want and the client may lose: texts by their keys."""
-        plan, choices = self.plan, self._canonical.get("choices") or ()
-        if not plan.signs:
-            return {}
-        return memory.keep(plan.canonical, plan.vendor, [each["parts"] for each in choices])
-
-    @cached_property
-    def losses(self) -> list[Loss]:
-        """What did not get across, by the upstream's paths."""
-        return told(self._read.trace(), self._write.trace(), "response") if self._lost else []
-
-    def explain(self) -> list[dict[str, Any]]:
-        """Every field of the body: ``{out, in: [paths], rule, how}``."""
-        return explained(self._read.trace(), self._write.trace())
 
 
 class Translator:
@@ -289,7 +170,7 @@ class Translator:
         client: Format,
         upstream: Format,
         plan: Plan,
-        reading: _Half,
+        reading: Half,
         lost: bool,
         edit: Callable[[Body], Body] | None,
         moved: Moved,
@@ -339,7 +220,7 @@ class Translator:
         ctx = plan.ctx(upstream, upstream.vendor)
         ctx["limits"], ctx["provider"] = limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
-        self._run(_Half(rules, canonical, plan.body, plan.data, ctx), reading)
+        self._run(Half(rules, canonical, plan.body, plan.data, ctx), reading)
 
     def _planned(
         self,
@@ -352,7 +233,7 @@ class Translator:
         options: dict[str, Any] | None,
         headers: dict[str, str] | None,
         client_model: str | None = None,
-    ) -> tuple[Plan, _Half]:
+    ) -> tuple[Plan, Half]:
         said_body, body = body, client.spelling.read(body)
         asked = body.get("model")
         client_model = asked if isinstance(asked, str) else client_model
@@ -377,15 +258,15 @@ class Translator:
         ctx["api_version"], ctx["headers"] = own_version, said
         decide(plan, client.plan_read, body, ctx)
         spelt = partial(client.spelling.told, document=said_body)
-        return plan, _Half(client.read["request"], body, body, plan.data, ctx, spelt)
+        return plan, Half(client.read["request"], body, body, plan.data, ctx, spelt)
 
-    def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> _Half:
+    def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> Half:
         """The half that writes the request, with what the plan takes from the canonical one."""
         who = plan.provider
         ctx = plan.ctx(upstream, plan.vendor)
         ctx["limits"] = self._limits(upstream, who, plan.model)
         decide(plan, upstream.plan_write, canonical, ctx)
-        return _Half(upstream.write["request"], canonical, plan.body, plan.data, ctx)
+        return Half(upstream.write["request"], canonical, plan.body, plan.data, ctx)
 
     def _limits(self, side: Format, who: Provider | None, model: str | None) -> Body:
         key = (side.name, who.name if who else "", model)
@@ -398,7 +279,7 @@ class Translator:
         return row
 
     def _run(
-        self, half: _Half, reading: _Half | None, moved: Moved | None = None
+        self, half: Half, reading: Half | None, moved: Moved | None = None
     ) -> tuple[Any, bool]:
         """Run a section; a refusal is told with the client's path, found by running once more,
         traced."""
@@ -408,7 +289,7 @@ class Translator:
             raise self._refusal(half, reading, refusal, moved) from None
 
     def _refusal(
-        self, half: _Half, reading: _Half | None, refusal: Refusal, moved: Moved | None = None
+        self, half: Half, reading: Half | None, refusal: Refusal, moved: Moved | None = None
     ) -> Rejected:
         try:
             half.trace()
@@ -437,7 +318,7 @@ class Translator:
         plan = plan or self._plan_of(client, upstream, request, provider)
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
-        reading = _Half(
+        reading = Half(
             upstream.read["response"],
             body,
             plan.body,
@@ -446,7 +327,7 @@ class Translator:
         )
         canonical, lost = self._use(reading)
         fit_answer(canonical)
-        writing = _Half(
+        writing = Half(
             client.write["response"],
             canonical,
             plan.body,
@@ -469,10 +350,10 @@ class Translator:
         who, _ = self._target(format, provider)
         plan, _ = self._planned(side, side, who, request, None, None, None, None)
         ctx = plan.ctx(side, who.vendor if who else side.vendor)
-        answer, _ = self._use(_Half(side.read["response"], body, plan.body, plan.data, ctx))
+        answer, _ = self._use(Half(side.read["response"], body, plan.body, plan.data, ctx))
         return answer.get("error"), answer.get("usage")
 
-    def _use(self, half: _Half) -> tuple[Any, bool]:
+    def _use(self, half: Half) -> tuple[Any, bool]:
         try:
             return half.run()
         except Refusal as refusal:
@@ -522,7 +403,7 @@ class Translator:
 
         def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(client, client.vendor)
-            half = _Half(client.write["response"], canonical, made.body, made.data, ctx)
+            half = Half(client.write["response"], canonical, made.body, made.data, ctx)
             return half.told()
 
         return Gathering(upstream, client, made, max_bytes, write)
@@ -542,7 +423,7 @@ class Translator:
 
         def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(upstream, made.vendor)
-            half = _Half(upstream.read["response"], body, made.body, made.data, ctx)
+            half = Half(upstream.read["response"], body, made.body, made.data, ctx)
             return half.told()
 
         return Replay(upstream, client, made, max_bytes, read)
@@ -597,7 +478,7 @@ class Translator:
         client = self._format(target)
         plan = self._plan_of(client, client, request, None)
         ctx = plan.ctx(client, client.vendor)
-        return dict(_Half(client.write["response"], answer, request, plan.data, ctx).run()[0])
+        return dict(Half(client.write["response"], answer, request, plan.data, ctx).run()[0])
 
     def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
         """Canonical events in this format, for the client that sent ``request``; bytes for each

@@ -29,7 +29,8 @@ from engine.translation.jsontext import loads
 from engine.translation.losses import Loss
 from engine.translation.plan import Plan
 from engine.translation.streams import Stream
-from engine.translation.translator import Translated, Translator
+from engine.translation.translated import Translated
+from engine.translation.translator import Translator
 from tests.support.eventstream import encoded
 
 CASES = Path(__file__).parents[1] / "cases"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine.translation import memory
 from engine.translation.memory import MAX_STREAM, MAX_TEXT, Watcher
-from engine.translation.translator import Answer, Translated, Translator
+from engine.translation.translated import Answer, Translated
+from engine.translation.translator import Translator
 from tests.support.cases import sdk, sdk_answer
 from tests.support.turns import first, second
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from engine.translation.scopes import Vendor, scope_of
-from engine.translation.translator import Translated, Translator
+from engine.translation.translated import Translated
+from engine.translation.translator import Translator
 from tests.support.cases import sdk
 from tests.support.turns import first, second
 

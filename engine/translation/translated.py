@@ -1,0 +1,136 @@
+"""What a translation gives: a request for an upstream, an answer for a client, and why they are so.
+
+Losses and explanations run the halves once more, traced, and only when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+from engine.language.sections import Section
+from engine.translation import memory
+from engine.translation.losses import Loss, Moved, Run, explained, told
+from engine.translation.plan import Ctx, Plan
+
+Body = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Half:
+    """One section applied to one document: everything needed to run it again, traced."""
+
+    section: Section
+    document: Any
+    client: Body
+    plan: Body
+    ctx: Ctx
+    # a path of the document as its sender spells it
+    spelt: Callable[[str], str] = str
+    # what is done to the result in place
+    then: Callable[[Any, memory.Moved], None] | None = None
+
+    def run(self) -> tuple[Any, bool]:
+        return self.section.run(self.document, self.client, self.plan, self.ctx)
+
+    def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
+        """The result, and its losses: found when they are asked for."""
+        result, lost = self.run()
+        return result, (lambda: told(self.trace(), None, "response")) if lost else list
+
+    def trace(self) -> Run:
+        result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
+        if self.then is not None:
+            self.then(result, trace.placed)
+        return Run(self.section.traced.rules, result, trace)
+
+
+@dataclass
+class Translated:
+    """A request for the upstream. ``losses`` and ``explain()`` are found when they are asked
+    for."""
+
+    body: Body
+    path: str
+    headers: dict[str, str]
+    plan: Plan
+    _read: Half
+    _write: Half
+    _lost: bool
+    _again: Callable[[], Translated]
+    _moved: Moved
+
+    @property
+    def wanted(self) -> list[str]:
+        """The keys of what the client may have lost since an answer: of texts that its ``keep``
+        held."""
+        return memory.wanted(self.plan.canonical, self.plan.vendor) if self.plan.signs else []
+
+    def recalled(self, found: Mapping[str, str]) -> Translated:
+        """The same request with what was kept put back; this one is used up. Raises Rejected."""
+        then = partial(memory.restore, vendor=self.plan.vendor, found=found)
+        then(self.plan.canonical, moved=lambda before, after: None)
+        after = self._read.then
+
+        def done(result: Any, moved: memory.Moved) -> None:
+            then(result, moved=moved)
+            if after is not None:
+                after(result, moved)
+
+        self._read.then = done
+        return self._again()
+
+    @cached_property
+    def losses(self) -> list[Loss]:
+        """What did not get across, by the client's own paths."""
+        if not self._lost:
+            return []
+        found = told(self._read.trace(), self._write.trace(), "request", self._moved)
+        return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
+
+    def explain(self) -> list[dict[str, Any]]:
+        """Every field of the body: ``{out, in: [paths], rule, how}``."""
+        rows = explained(self._read.trace(), self._write.trace(), moved=self._moved)
+        named = self.plan.renamed
+        return [
+            {
+                **row,
+                "out": re.sub(r"^\w+", lambda key: named.get(key[0], key[0]), row["out"]),
+                "in": [self._read.spelt(path) for path in row["in"]],
+            }
+            for row in rows
+        ]
+
+
+@dataclass
+class Answer:
+    """A whole answer for the client. ``error``: the canonical error, when a 200 answer held one."""
+
+    body: Body
+    error: Body | None
+    usage: Body | None
+    plan: Plan
+    _read: Half
+    _write: Half
+    _lost: bool
+    _canonical: Body
+
+    @property
+    def keep(self) -> dict[str, str]:
+        """What the next request may want and the client may lose: texts by their keys."""
+        plan, choices = self.plan, self._canonical.get("choices") or ()
+        if not plan.signs:
+            return {}
+        return memory.keep(plan.canonical, plan.vendor, [each["parts"] for each in choices])
+
+    @cached_property
+    def losses(self) -> list[Loss]:
+        """What did not get across, by the upstream's paths."""
+        return told(self._read.trace(), self._write.trace(), "response") if self._lost else []
+
+    def explain(self) -> list[dict[str, Any]]:
+        """Every field of the body: ``{out, in: [paths], rule, how}``."""
+        return explained(self._read.trace(), self._write.trace())
