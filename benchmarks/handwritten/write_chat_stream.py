@@ -249,9 +249,9 @@ class WriteChat:
     def _stop(self, event: Body) -> list[Body]:
         if not _ENDING.issuperset(event) and more(event, _ENDING):
             self.lost.append("stop")
-        for word in ("stop_sequence", "category"):
-            if event.get(word) is not None:
-                self.lost.append(word)
+        for unsaid in ("stop_sequence", "category"):
+            if event.get(unsaid) is not None:
+                self.lost.append(unsaid)
         out: list[Body] = []
         reason, explanation = event.get("reason"), event.get("explanation")
         if reason == "filter" and explanation:
