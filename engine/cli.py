@@ -172,7 +172,7 @@ def _translate(
             wire = loads(data)
         except JsonError:
             wire = data.decode("utf-8", "replace")
-        error = translator.error(status, wire, source, target)
+        error = translator.error(status, wire, source, target, provider=provider)
         told = {"status": error.status, "headers": error.headers, "body": error.body}
         return {**told, "losses": [], "explain": []}
     document = loads(data)

@@ -236,6 +236,8 @@ class Attempts:
             target=self._call.format.name,
             headers=dict(response.headers),
             request_id=self._call.context.id,
+            provider=credential.provider.name,
+            model=candidate.model,
         )
         return Failure("answer", answer.kind, text, status, answer.retry_after, answer)
 

@@ -154,6 +154,8 @@ def _answer(
             asked["error"]["body"],
             source=prepared.wire,
             target=call.format.name,
+            provider=candidate.credential.provider.name,
+            model=candidate.model,
         )
         return {"status": error.status, "body": error.body, "kind": error.kind}
     if "answer" not in asked:

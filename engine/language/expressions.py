@@ -106,6 +106,18 @@ def _deeper(ast: Ast, limit: int) -> bool:
     )
 
 
+def _names_in(ast: Ast) -> list[str]:
+    """The names that an expression starts from."""
+    if ast["type"] == "field":
+        return [ast["value"]]
+    inner = ast["children"][:1] if ast["type"] in _STARTING else ast["children"]
+    return [name for child in inner if isinstance(child, dict) for name in _names_in(child)]
+
+
+# What begins with its first child: the others go on from it.
+_STARTING = frozenset(
+    "subexpression index_expression projection filter_projection value_projection pipe".split()
+)
 _PATHS = frozenset(
     "subexpression index_expression projection filter_projection value_projection flatten".split()
 )
@@ -460,6 +472,8 @@ class Expressions:
     def _function_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         name = ast["value"]
         arguments = [self.node(child, scope, current) for child in ast["children"]]
+        if name == "look" and len(arguments) == 2 and arguments[0].ref is not None:
+            return self._looked(ast["children"][1], arguments, scope)
         texts = [self.take(argument, scope) for argument in arguments]
         own = FUNCTIONS.get(name)
         if own is not None:
@@ -480,6 +494,24 @@ class Expressions:
             text = f"(len({value}) if type({bound}) is list else {call}({value}))"
             return Code(text, never_null=True, whole=True)
         return Code(f"{call}({', '.join(texts)})")
+
+    def _looked(self, written: Ast, arguments: list[Code], scope: Scope) -> Code:
+        """``look()`` into an observed object: only what its paths say counts as read there. They
+        are asked for again at the end of the object, so nothing local may stand in them."""
+        ref = arguments[0].ref
+        assert ref is not None
+        for word in _names_in(written):
+            if scope.names[word].code != word or scope.names[word].ref is not None:
+                raise ExpressionError(
+                    f"the paths of look() come from what a rule is given, like ctx, not from {word}"
+                )
+        paths = self.take(arguments[1], scope)
+        ref.binding.look(ref.path, scope.branch, paths)
+        if ref.path:
+            # that it is somewhere in the whole document tells a trace nothing
+            self.notes.append(ref)
+        call = self._callable("q", "function", "look", "quick")
+        return Code(f"{call}({arguments[0].text}, {paths})")
 
     def _own(
         self, own: Function, written: list[Ast], arguments: list[Code], texts: list[str]

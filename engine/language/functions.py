@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from engine.language import encodings
+from engine.language.paths import ways
 from engine.language.registry import FUNCTIONS, Function, FunctionError, function
 from engine.language.stock import STOCK, arity, stock
 
@@ -99,6 +100,24 @@ def get(container: dict[str, Any] | list[Any] | None, key: Any, default: Any = N
     """As at(), with a default for what is absent."""
     value = None if container is None or key is None else at(container, key)
     return default if value is None else value
+
+
+@function(
+    "look", "any", "text|list|object",
+    example=("look(v, p)", {"v": {"a": {"b": [1]}}, "p": ["x", "a.b[0]"]}, 1),
+)  # fmt: skip
+def look(value: Any, paths: str | list[Any] | dict[str, Any]) -> Any:
+    """What is at a path, or at the first of several where something is: no null, nothing empty."""
+    for way in ways("look", paths):
+        found = value
+        for step in way:
+            if isinstance(step, int):
+                found = found[step] if type(found) is list and step < len(found) else None
+            else:
+                found = found.get(step) if type(found) is dict else None
+        if found is not None and found not in ("", [], {}):
+            return found
+    return None
 
 
 @function(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.language.reads import ELEMENT, SELF, Binding, Tree
+from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree
 from engine.language.recorder import Recorder
 from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
@@ -137,6 +137,7 @@ class Observer(Recorder):
             test = f"type({var}) is dict and ({unknown})"
             if SELF not in tree:
                 test = f"{var} is not None and (type({var}) is not dict or {unknown})"
+        kept = _opened(kept, binding.looked(scope.branch))
         number = self.rule(pos, "unread", UNREAD, binding.label)
         which = ", _left" if rested else ""
         if self.traced:
@@ -211,7 +212,7 @@ class Observer(Recorder):
             if tree is None:
                 return []
             var = name.code
-            kept = self.expr.keep(tree, "tree")
+            kept = _opened(self.expr.keep(tree, "tree"), binding.looked(scope.branch, path))
             temp = self.expr.temp("n")
             moved = ", T.moved" if self.traced else ""
             found = [
@@ -245,6 +246,13 @@ class Observer(Recorder):
             self.depth += 1
             yield
             self.depth -= 1
+
+
+def _opened(kept: str, looks: list[tuple[Path, str]]) -> str:
+    """Python code of a tree with what is looked up by paths that are known only at run time."""
+    if not looks:
+        return kept
+    return f"_opened({kept}, [{', '.join(f'({path!r}, {code})' for path, code in looks)}])"
 
 
 def _has_elements(tree: Tree) -> bool:

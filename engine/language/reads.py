@@ -57,6 +57,8 @@ class Binding:
     outer: frozenset[int] = frozenset()
     loop: int = 0
     loops: dict[int, int] = field(default_factory=dict)
+    # where paths known only at run time are looked up: there, and Python code of the paths
+    looks: list[tuple[Path, Branch, str]] = field(default_factory=list)
     source: tuple[Binding, Path] | None = None
     elements: list[tuple[Path, Binding]] = field(default_factory=list)
 
@@ -72,6 +74,39 @@ class Binding:
         branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
         self.readings.append((path, branch, whole))
         self.switches.update(switch for switch, _ in branch)
+
+    def look(self, path: Path, branch: Branch, paths: str) -> None:
+        """Note that what ``paths`` (Python code) say is read below ``path`` here."""
+        branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
+        self.looks.append((path, branch, paths))
+        self.switches.update(switch for switch, _ in branch)
+
+    def looked(self, branch: Branch, path: Path = ()) -> list[tuple[Path, str]]:
+        """The looks below ``path`` where ``branch`` runs, from there on, each once."""
+        found = self._all_looks()
+        if self.source is not None:
+            list_of, where = self.source
+            start = (*where, ELEMENT)
+            found += [
+                (each[len(start) :], when, paths)
+                for each, when, paths in list_of._all_looks()
+                if each[: len(start)] == start
+            ]
+        return list(
+            dict.fromkeys(
+                (each[len(path) :], paths)
+                for each, when, paths in found
+                if each[: len(path)] == path and together(when, branch)
+            )
+        )
+
+    def _all_looks(self) -> list[tuple[Path, Branch, str]]:
+        """Own looks, and those of the loops over lists in it."""
+        return self.looks + [
+            ((*path, ELEMENT, *below), when, paths)
+            for path, element in self.elements
+            for below, when, paths in element._all_looks()
+        ]
 
     def tree(self, branch: Branch, inherited: bool = True) -> Tree | None:
         """What is known of the object where ``branch`` runs; None when it is taken whole.
@@ -155,6 +190,8 @@ class Binding:
         """
         switch = branch[-1][0]
         if any(switch == each for where in self.rests for each, _ in where):
+            return False
+        if self.looked(branch) != self.looked(branch[:-1]):
             return False
         return self.tree(branch) == self.tree(branch[:-1])
 

@@ -15,6 +15,7 @@ import orjson
 
 from engine.language import leftovers
 from engine.language.functions import FunctionError, json_text, parse_json
+from engine.language.paths import opened
 
 
 class Null:
@@ -417,6 +418,7 @@ HELPERS: dict[str, Any] = {
     "_more": leftovers.more,
     "_left": leftovers.left,
     "_unread": leftovers.unread,
+    "_opened": opened,
     "_native": leftovers.native,
     "_extend": extend,
     "_row": row,

@@ -11,6 +11,7 @@ from typing import Any
 from engine.language.runtime import Refusal
 from engine.translation.formats import Format
 from engine.translation.plan import Plan
+from engine.translation.providers import Provider
 
 # A longer wait is a mistake or an attack, not advice.
 LONGEST_WAIT = 86_400.0
@@ -47,22 +48,30 @@ class Faults:
         client: Format,
         headers: dict[str, str] | None,
         request_id: str | None = None,
+        who: Provider | None = None,
+        model: str | None = None,
     ) -> ErrorAnswer:
         """The upstream's error in the client's envelope; text that is no JSON is taken as its
         message."""
         if isinstance(body, bytes):
             body = body.decode("utf-8", "replace")
-        error = self.read(status, body, upstream, headers)
+        error = self.read(status, body, upstream, headers, who, model)
         if request_id is not None:
             error.setdefault("request_id", request_id)
         return self.write(error, client)
 
     def read(
-        self, status: int, body: Any, upstream: Format, headers: dict[str, str] | None
+        self,
+        status: int,
+        body: Any,
+        upstream: Format,
+        headers: dict[str, str] | None,
+        who: Provider | None = None,
+        model: str | None = None,
     ) -> dict[str, Any]:
-        """The canonical error of an upstream's error answer."""
+        """The canonical error of an error answer; ``who`` sent it for ``model``, where known."""
         said = {key.lower(): value for key, value in (headers or {}).items()}
-        ctx = self._plan(upstream).ctx(upstream, upstream.vendor)
+        ctx = self._plan(upstream, who, model).ctx(upstream, upstream.vendor)
         ctx["status"], ctx["headers"] = status, said
         error: dict[str, Any] = {}
         try:
@@ -124,6 +133,6 @@ class Faults:
         except (TypeError, ValueError):
             return None
 
-    def _plan(self, side: Format) -> Plan:
+    def _plan(self, side: Format, who: Provider | None = None, model: str | None = None) -> Plan:
         now = int(self._now())
-        return Plan(side.name, side.name, None, None, None, False, None, {}, {}, now)
+        return Plan(side.name, side.name, who, model, model, False, None, {}, {}, now)

@@ -438,10 +438,17 @@ class Translator:
         target: str,
         headers: dict[str, str] | None = None,
         request_id: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
     ) -> ErrorAnswer:
-        """The upstream's error in the client's own envelope; ``request_id`` where it has none."""
+        """The upstream's error in the client's own envelope; ``request_id`` where it has none.
+
+        ``provider`` (the format's own by default) sent it, for the upstream's ``model``.
+        """
+        who, upstream = self._target(source, provider)
+        client = self._format(target)
         return self.faults.translate(
-            status, body, self._format(source), self._format(target), headers, request_id
+            status, body, upstream, client, headers, request_id, who, model
         )
 
     def fault(

@@ -41,7 +41,12 @@ SAID_BY = {
         "json_schema",
     ],
     "ids and names of tools": ["tool_ids", "tool_names", "nameless_calls"],
-    "where thinking comes from": ["think_tags", "plain_thinking", "encrypted_reasoning"],
+    "where thinking comes from": [
+        "reasoning_out",
+        "think_tags",
+        "plain_thinking",
+        "encrypted_reasoning",
+    ],
     "where thinking goes back": ["reasoning_in", "reasoning_scope"],
     "how thinking is asked for": [
         "reasoning_control",
@@ -50,7 +55,8 @@ SAID_BY = {
         "effort_words",
         "efforts",
     ],
-    "counts": ["cached_included", "reasoning_included"],
+    "counts": ["usage_paths", "cached_included", "reasoning_included"],
+    "errors": ["error_paths", "ok_status_errors"],
     "finish reasons": ["finish_map"],
     "tiers": ["tiers"],
     "streams": ["streaming"],

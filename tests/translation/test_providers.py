@@ -12,6 +12,7 @@ from engine.translation.capabilities import Capabilities
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
+from engine.translation.translator import Translator
 from tests.support.translations import translator
 
 MAPPINGS = shipped("mappings")
@@ -25,6 +26,17 @@ quirks: { strict: true, finish_map: { done: end } }
 models:
   - { match: "big-*", quirks: { strict: false, top_k: true }, limits: { stop: false } }
 """
+
+
+def test_an_error_is_read_as_the_file_of_its_provider_says(tmp_path: Path) -> None:
+    paths = "quirks: { error_paths: { message: fault.text } }\n"
+    text = "name: acme\nextends: openai-compatible\n" + paths
+    by = Translator.load(providers=[_folder(tmp_path, acme=text)])
+    body = {"fault": {"text": "Broken."}, "message": "Sorry."}
+    said = by.error(500, body, "openai-chat", "claude", provider="acme").body["error"]["message"]
+    assert said == "Broken."
+    other = by.error(500, body, "openai-chat", "claude").body["error"]["message"]
+    assert other == "Sorry."
 
 
 def _load(*folders: Path, settings: str = "") -> dict[str, Provider]:
