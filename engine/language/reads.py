@@ -180,7 +180,12 @@ class Binding:
         ]
         for where_it_is, other in list_of.elements:
             if where_it_is == path and other is not self:
-                found += other.readings
+                # what another loop takes whole, or reads in a case, is of elements it is about
+                found += [
+                    each
+                    for each in other.readings
+                    if each[0] and all(switch in other.outer for switch, _ in each[1])
+                ]
         return found
 
     def same(self, branch: Branch) -> bool:

@@ -208,7 +208,11 @@ def told(read: Run | None, write: Run | None, side: str, moved: Moved | None = N
                 places = places or [origins.near(loss.path) or ""]
             for path in places:
                 add(write, loss, path)
-    return list(found.values())
+    # what a rule tells of on purpose, another loop over the same list may not have read
+    told_of = {loss.path for loss in found.values() if loss.kind != "unread"}
+    return [
+        loss for loss in found.values() if loss.kind != "unread" or loss.path not in told_of
+    ]
 
 
 def explained(
