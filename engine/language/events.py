@@ -19,7 +19,7 @@ from engine.language.programs import Program
 from engine.language.reads import Tree
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
-from engine.language.sections import Forms, told
+from engine.language.sections import Served, told
 from engine.language.trace import Trace
 
 State = dict[str, Any]
@@ -71,22 +71,8 @@ class EventLosses:
             self.counts[key] = self.counts.get(key, 0) + 1
 
 
-class EventHalf:
-    """The read or write half of a stream. The programs are fetched when they are first needed."""
-
-    def __init__(self, label: str, forms: Forms) -> None:
-        self.label = label
-        self._forms = forms
-
-    @cached_property
-    def program(self) -> Program:
-        """What serves."""
-        return self._forms.plain()
-
-    @cached_property
-    def traced(self) -> Program:
-        """The same half compiled with tracing."""
-        return self._forms.traced()
+class EventHalf(Served):
+    """The read or write half of a stream."""
 
     @cached_property
     def _step(self) -> Callable[..., Any]:

@@ -53,9 +53,8 @@ class Roots:
         return found
 
 
-class Section:
-    """One half: ``run`` for serving, ``trace`` for telling what happened. The programs are fetched
-    when they are first needed."""
+class Served:
+    """The programs of a half, fetched when they are first needed."""
 
     def __init__(self, label: str, forms: Forms) -> None:
         self.label = label
@@ -68,8 +67,12 @@ class Section:
 
     @cached_property
     def traced(self) -> Program:
-        """The same section compiled with tracing."""
+        """The same half compiled with tracing."""
         return self._forms.traced()
+
+
+class Section(Served):
+    """One half: ``run`` for serving, ``trace`` for telling what happened."""
 
     @cached_property
     def _main(self) -> Callable[..., Any]:

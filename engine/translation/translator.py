@@ -314,8 +314,7 @@ class Translator:
     ) -> Answer:
         """The upstream's whole answer as one for the client. Raises UpstreamError for what cannot
         be used."""
-        upstream, client = self._format(source), self._format(target)
-        plan = plan or self._plan_of(client, upstream, request, provider)
+        upstream, client, plan = self._between(source, target, plan, request, provider)
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
         reading = Half(
@@ -360,6 +359,18 @@ class Translator:
             told_path = self._refusal(half, None, refusal)
             raise UpstreamError(f"the upstream's answer cannot be used: {told_path}") from None
 
+    def _between(
+        self,
+        source: str,
+        target: str,
+        plan: Plan | None,
+        request: Body | None,
+        provider: str | None,
+    ) -> tuple[Format, Format, Plan]:
+        """The formats of an upstream's answer and of its client, and the plan it answers to."""
+        upstream, client = self._format(source), self._format(target)
+        return upstream, client, plan or self._plan_of(client, upstream, request, provider)
+
     def _plan_of(
         self, client: Format, upstream: Format, request: Body | None, provider: str | None
     ) -> Plan:
@@ -384,9 +395,8 @@ class Translator:
         explain: bool = False,
     ) -> Stream:
         """A translator for one stream: ``feed(bytes) -> bytes``, ``close() -> bytes``."""
-        upstream, client = self._format(source), self._format(target)
-        plan = plan or self._plan_of(client, upstream, request, provider)
-        return Stream(upstream, client, plan, explain)
+        upstream, client, made = self._between(source, target, plan, request, provider)
+        return Stream(upstream, client, made, explain)
 
     def gather(
         self,
@@ -398,8 +408,7 @@ class Translator:
         provider: str | None = None,
     ) -> Gathering:
         """The upstream's stream as a whole answer: ``feed``, ``close``, then ``answer()``."""
-        upstream, client = self._format(source), self._format(target)
-        made = plan or self._plan_of(client, upstream, request, provider)
+        upstream, client, made = self._between(source, target, plan, request, provider)
 
         def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(client, client.vendor)
@@ -418,8 +427,7 @@ class Translator:
         provider: str | None = None,
     ) -> Replay:
         """The upstream's whole answer as a stream: all of it comes with ``close``."""
-        upstream, client = self._format(source), self._format(target)
-        made = plan or self._plan_of(client, upstream, request, provider)
+        upstream, client, made = self._between(source, target, plan, request, provider)
 
         def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(upstream, made.vendor)
