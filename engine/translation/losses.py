@@ -210,9 +210,7 @@ def told(read: Run | None, write: Run | None, side: str, moved: Moved | None = N
                 add(write, loss, path)
     # what a rule tells of on purpose, another loop over the same list may not have read
     told_of = {loss.path for loss in found.values() if loss.kind != "unread"}
-    return [
-        loss for loss in found.values() if loss.kind != "unread" or loss.path not in told_of
-    ]
+    return [loss for loss in found.values() if loss.kind != "unread" or loss.path not in told_of]
 
 
 def explained(
