@@ -44,7 +44,7 @@ class Rejected(EngineError):
     ``path`` is the field in the client's own document (``messages[2].content``) where known,
     ``kind`` one of the kinds of errors (``invalid`` unless told otherwise), ``status`` the HTTP
     status,
-    ``rule`` the ``file:line:column`` of the mapping rule that refused.
+    ``rule`` the ``file:line:column`` of the mapping rule that refused, ``hint`` what would help.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class Rejected(EngineError):
         status: int = 400,
         kind: str = "invalid",
         rule: str | None = None,
+        hint: str | None = None,
     ) -> None:
         self.reason = reason
         self.path = path
         self.status = status
         self.kind = kind
         self.rule = rule
+        self.hint = hint
         super().__init__(f"{path}: {reason}" if path else reason)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.gateway.app import Gateway
-from engine.gateway.settings import CredentialSettings, Settings
+from engine.gateway.settings import CredentialSettings, RouteOptions, Settings
 from engine.gateway.snapshot import Snapshot
 from engine.gateway.state import LocalState
 from engine.translation import jsontext
@@ -22,6 +22,7 @@ OK, FAILED, LACKING = "ok", "failed", "not offered"
 # Longer than any of the answers that the checks ask for.
 MAX_FRAME = 4 * 1024 * 1024
 MAX_WORDS = 300
+AVOIDING = {"on-loss": "avoid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,18 @@ def alone(settings: Settings, credential: CredentialSettings, patience: float) -
         notes=(),
         fallbacks={},
         force_model_prefix=False,
-        by_capability=True,
+        by_capability=False,
+        routes=(*map(_avoiding, settings.routes), RouteOptions("*", "*", "*", AVOIDING)),
         max_retries=0,
         bootstrap_retries=0,
         first_event_timeout=patience,
         idle_timeout=patience,
     )
+
+
+def _avoiding(route: RouteOptions) -> RouteOptions:
+    """The options of a route, but that losses are told: they are what is looked for."""
+    return replace(route, options={**route.options, **AVOIDING})
 
 
 class Asker:

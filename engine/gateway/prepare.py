@@ -23,12 +23,18 @@ from engine.gateway.version import VERSION
 from engine.translation import jsontext
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.formats import UsageOnRequest
+from engine.translation.losses import Loss
 from engine.translation.streams import Stream
 from engine.translation.translated import Answer, Translated
 
 USER_AGENT = f"ai-proxy/{VERSION}"
 CARRIED = b"gw1."
 MAX_FEATURES_LENGTH = 4096
+MAX_LOSSES_TOLD = 10
+NOTHING_LOST = (
+    "nothing may be lost here: leave these fields out, name another model, or have the operator"
+    " allow losses (on-loss: report, by-capability: false)"
+)
 _FEATURE = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -52,9 +58,10 @@ class Preparing:
         self._call = call
         self._snapshot = snapshot
         self._options = snapshot.options(call.model, call.format.name, call.context.key or "")
-        self._strict = self._options.get("on-loss") == "reject"
+        on_loss = self._options.get("on-loss")
+        self._strict = snapshot.settings.by_capability or on_loss == "reject"
         # A request goes only where it gets what it asks for.
-        self.choosy = snapshot.settings.by_capability or self._strict
+        self.choosy = self._strict or on_loss == "avoid"
         self._drafts: dict[Key, _Draft | Rejected] = {}
         self._prepared: dict[Key, Prepared | Rejected] = {}
 
@@ -95,8 +102,8 @@ class Preparing:
     ) -> tuple[Sequence[Candidate], list[Rejected]]:
         """Those that can take the request, and why the others cannot.
 
-        Where the configuration routes by capability, those at which something is lost are none
-        while there are others.
+        Where losses are to be avoided, those at which something is lost are none while there are
+        others; where they are refused, those refuse.
         """
         if not self.choosy:
             return candidates, []
@@ -196,8 +203,7 @@ class Preparing:
         if found:
             request = request.recalled(found)
         if request.losses and self._strict:
-            lost = request.losses[0]
-            raise Rejected(f"{lost.reason} (this route refuses losses)", lost.path)
+            raise _refused(request.losses, provider.name)
         changed, rows = payload.apply(draft.rules, request.body)
         return Prepared(
             wire,
@@ -348,6 +354,16 @@ class Preparing:
         """The client's answer as bytes, with its own words in place of their masks."""
         data = jsontext.dumps(body)
         return data if prepared.cloak is None else prepared.cloak.restored(data)
+
+
+def _refused(losses: Sequence[Loss], provider: str) -> Rejected:
+    """Why a request does not go where this would be lost: every field, up to a bound."""
+    words = [f"{loss.path}: {loss.reason}" for loss in losses[:MAX_LOSSES_TOLD]]
+    if len(losses) > len(words):
+        words.append(f"and {len(losses) - len(words)} more")
+    first = losses[0]
+    reason = "; ".join([first.reason, *words[1:]])
+    return Rejected(f"{reason} (lost at {provider})", first.path, hint=NOTHING_LOST)
 
 
 def _features(call: Call, credential: Credential, wire: str) -> dict[str, str]:

@@ -87,8 +87,9 @@ class Replies:
         await self.error(answer, final=final)
 
     async def refusal(self, refusals: Sequence[Rejected]) -> None:
-        """Nobody could take the request: each candidate's reason, once."""
+        """Nobody could take the request: each candidate's reason, once, and what would help."""
         reasons = list(dict.fromkeys(str(refusal) for refusal in refusals))
+        reasons += dict.fromkeys(refusal.hint for refusal in refusals if refusal.hint)
         first = refusals[0]
         await self.fault(first.kind, "; ".join(reasons), status=first.status, param=first.path)
 

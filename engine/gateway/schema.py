@@ -65,7 +65,11 @@ def _bool(default: bool, meta: str) -> Rule:
 
 
 def _word(usual: str, other: str, meta: str) -> Rule:
-    return {"type": "string", "allowed": [usual, other], "meta": f"`{usual}` or `{other}`: {meta}"}
+    return _words([usual, other], f"`{usual}` or `{other}`: {meta}")
+
+
+def _words(allowed: list[str], meta: str) -> Rule:
+    return {"type": "string", "allowed": allowed, "meta": meta}
 
 
 def _map(meta: str, **keys: Rule) -> Rule:
@@ -253,12 +257,16 @@ _MATCH: Rule = _map(
 # Without a default: what is absent is left to the mapping.
 _OPTIONS: Rule = _map(
     "what the translation does where the formats leave it open",
-    on_loss=_word("report", "reject", "a request that would lose something"),
-    on_refusal={
-        "type": "string",
-        "allowed": ["reject"],
-        "meta": "`reject`: what no provider can be asked is an error",
-    },
+    on_loss=_words(
+        ["report", "avoid", "reject"],
+        "a request that would lose something: `report` it, `avoid` it where another loses nothing, "
+        "or `reject` it",
+    ),
+    on_refusal=_words(
+        ["reject"],
+        "`reject`: what no provider can be asked for is an error; what may be let go instead has "
+        "an option of its own below",
+    ),
     hosted_tools=_word("drop", "reject", "tools that run at another vendor"),
     missing_results=_word("reject", "supply", "calls in the history that have no result"),
     forced_tool_choice=_word("reject", "auto", "a forced tool where the model takes none"),
@@ -333,8 +341,8 @@ SCHEMA: dict[str, Rule] = _kebab(
             },
             by_capability=_bool(
                 False,
-                "a request goes only to models that have what it asks for, and among them to those "
-                "where nothing is lost, while there are any",
+                "a request goes only where it gets what it asks for and nothing of it is lost; to "
+                "nobody where there is no such place",
             ),
             fallbacks={
                 "type": "dict",

@@ -20,7 +20,12 @@ from tests.gateway.harness import (
 from tests.gateway.wire import Wire, answers, upstream
 
 CHOOSY: dict[str, Any] = {"routing": {"by-capability": True}}
+HELP = (
+    "nothing may be lost here: leave these fields out, name another model, or have the operator "
+    "allow losses (on-loss: report, by-capability: false)"
+)
 STRICT: dict[str, Any] = {"routes": [{"options": {"on-loss": "reject"}}]}
+MILD: dict[str, Any] = {"routes": [{"options": {"on-loss": "avoid"}}]}
 PIXEL = {"type": "base64", "media_type": "image/png", "data": "aGk="}
 PAPER = {"type": "base64", "media_type": "application/pdf", "data": "aGk="}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
@@ -62,7 +67,7 @@ async def ask(settings: dict[str, Any], body: dict[str, Any], *wires: Wire) -> h
         return await gw.http.post("/v1/messages", json=body)
 
 
-@pytest.mark.parametrize("mode", [CHOOSY, STRICT], ids=["by-capability", "on-loss"])
+@pytest.mark.parametrize("mode", [CHOOSY, STRICT, MILD], ids=["by-capability", "reject", "avoid"])
 @pytest.mark.parametrize("name", sorted(ASKING))
 def test_a_request_goes_past_those_who_lack_what_it_asks_for(
     name: str, mode: dict[str, Any]
@@ -148,20 +153,77 @@ def choice(settings: dict[str, Any], body: dict[str, Any]) -> tuple[int, int, in
     return asyncio.run(main())
 
 
-def test_where_nothing_is_lost_goes_before_where_something_is() -> None:
-    assert choice(CHOOSY, chat_request(seed=7)) == (200, 0, 1)
+@pytest.mark.parametrize("mode", [CHOOSY, STRICT, MILD], ids=["by-capability", "reject", "avoid"])
+def test_a_request_goes_where_nothing_of_it_is_lost(mode: dict[str, Any]) -> None:
+    assert choice(mode, chat_request(seed=7)) == (200, 0, 1)
     assert choice({}, chat_request(seed=7)) == (200, 1, 0)
-    assert choice(CHOOSY, chat_request()) == (200, 1, 0)
+    assert choice(mode, chat_request()) == (200, 1, 0)
 
 
-def test_a_loss_that_all_have_is_told_and_not_refused() -> None:
+async def lossy(settings: dict[str, Any], *wires: tuple[str, Wire], **more: Any) -> httpx.Response:
+    """The answer to a chat request with a seed, of these providers."""
+    rows = [credential(name, wire.url) for name, wire in wires]
+    async with serving({"credentials": rows, **settings}) as gw:
+        return await gw.http.post("/v1/chat/completions", json=chat_request(seed=7, **more))
+
+
+def test_a_loss_that_all_have_is_told_where_losses_are_only_avoided() -> None:
     async def main() -> None:
         async with upstream(answers(claude_answer())) as wire:
-            async with serving({"credentials": [credential("claude", wire.url)], **CHOOSY}) as gw:
-                answer = await gw.http.post("/v1/chat/completions", json=chat_request(seed=7))
-                assert (answer.status_code, answer.headers["x-ai-proxy-losses"]) == (200, "1; seed")
+            answer = await lossy(MILD, ("claude", wire))
+            assert (answer.status_code, answer.headers["x-ai-proxy-losses"]) == (200, "1; seed")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("mode", [CHOOSY, STRICT], ids=["by-capability", "reject"])
+def test_a_loss_that_all_have_is_refused_with_every_field_and_what_helps(
+    mode: dict[str, Any],
+) -> None:
+    async def main() -> None:
+        async with upstream(answers(claude_answer())) as wire:
+            answer = await lossy(
+                mode, ("claude", wire), ("cohere", wire), logit_bias={"50256": -100}
+            )
+            error = answer.json()["error"]
+            assert (answer.status_code, error["param"]) == (400, "seed")
+            assert error["message"].split("; ", 3) == [
+                "seed: Claude has no seed",
+                "logit_bias: Claude has no logit bias (lost at claude)",
+                "logit_bias: this format has no logit bias (lost at cohere)",
+                HELP,
+            ]
+            assert wire.heard == []
+
+    asyncio.run(main())
+
+
+def test_of_many_losses_some_are_told_and_the_rest_is_counted() -> None:
+    async def main() -> str:
+        async with upstream(answers(claude_answer())) as wire:
+            more = {f"x_{number}": 1 for number in range(40)}
+            answer = await lossy(CHOOSY, ("claude", wire), **more)
+            return str(answer.json()["error"]["message"])
+
+    message = asyncio.run(main())
+    assert "; and 31 more (lost at claude); nothing may be lost here" in message
+
+
+def test_a_model_that_stands_in_takes_what_the_first_would_lose() -> None:
+    async def main() -> tuple[int, int, int]:
+        async with upstream(answers(claude_answer())) as one, upstream(answers(CHAT)) as two:
+            rows = [
+                credential("claude", one.url, models=[{"id": "m"}]),
+                credential("openai", two.url, models=[{"id": "other"}]),
+            ]
+            settings = {"credentials": rows, "routing": {"by-capability": True, **STANDS_IN}}
+            async with serving(settings) as gw:
+                answer = await gw.http.post("/v1/chat/completions", json=chat_request(seed=7))
+            return answer.status_code, len(one.heard), len(two.heard)
+
+    CHAT = chat_answer()
+    STANDS_IN = {"fallbacks": {"m": ["other"]}}
+    assert asyncio.run(main()) == (200, 0, 1)
 
 
 def test_one_that_rests_but_has_it_is_waited_for_and_not_refused() -> None:

@@ -46,7 +46,7 @@ def test_every_key_of_the_schema_is_read() -> None:
     assert [n for n in sorted(names - cooldowns - options) if f'"{n}"' not in code] == []
     mappings = "".join(path.read_text() for path in (ROOT / "mappings").rglob("*.yaml"))
     dispatch = (ROOT / "engine" / "gateway" / "prepare.py").read_text()
-    options.remove("on-refusal")  # a word that has one value says what is done anyway
+    options.remove("on-refusal")  # its one word says what is done anyway
     unread = [
         n
         for n in sorted(options)
