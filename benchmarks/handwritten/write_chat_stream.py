@@ -37,6 +37,7 @@ _CODES = {
     "billing": "insufficient_quota",
     "forbidden": "permission_denied",
     "not-found": "model_not_found",
+    "unknown-path": "unknown_url",
     "conflict": "conflict",
     "too-large": "request_too_large",
     "rate-limit": "rate_limit_exceeded",

@@ -35,6 +35,7 @@ _ERROR_TYPES = {
     "billing": "billing_error",
     "forbidden": "permission_error",
     "not-found": "not_found_error",
+    "unknown-path": "not_found_error",
     "timeout": "timeout_error",
     "conflict": "conflict_error",
     "too-large": "invalid_request_error",

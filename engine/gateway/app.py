@@ -103,7 +103,7 @@ class Gateway:
         replies = Replies(snapshot.translator, format, exchange, as_array=as_array)
         try:
             if match is None:
-                await replies.fault("not-found", f"there is no {path} here")
+                await replies.fault("unknown-path", f"there is no {path} here")
             elif match.route.method != method:
                 allowed = sorted({found.route.method for found in matches})
                 exchange.headers.append((b"allow", ", ".join(allowed).encode()))

@@ -89,25 +89,29 @@ class Ingress:
 
     def belongs(self, path: str, headers: Mapping[str, str]) -> Format:
         """The format of a path that is not served: of the nearest served one, or the asker's."""
+        lengths = {
+            name: max(_shared(route.path, path) for route in format.routes)
+            for name, format in self.formats.items()
+        }
+        longest = max(lengths.values())
+        nearest = [self.formats[name] for name, length in lengths.items() if length == longest]
         asker = self.asker(headers)
-        best, length = asker, 0
-        for format in self.formats.values():
-            for route in format.routes:
-                shared = _shared(route.path, path)
-                # Version segments alone say nothing: several formats share them.
-                if shared >= 2 and (shared > length or (shared == length and format is asker)):
-                    best, length = format, shared
-        return best
+        # A version segment alone says nothing where several formats share it.
+        if asker in nearest or longest == 0 or (longest == 1 and len(nearest) > 1):
+            return asker
+        return nearest[0]
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     pieces = re.split(r"(\{[a-z]+\})", path)
-    return re.compile(
-        "".join(
-            f"(?P<{piece[1:-1]}>.+)" if piece.startswith("{") else re.escape(piece)
-            for piece in pieces
-        )
-    )
+    return re.compile("".join(_named(piece) for piece in pieces))
+
+
+def _named(piece: str) -> str:
+    if not piece.startswith("{"):
+        return re.escape(piece)
+    # a model's name may hold slashes, an id never does
+    return f"(?P<{piece[1:-1]}>{'.+' if piece == '{model}' else '[^/]+'})"
 
 
 def _shared(route: str, path: str) -> int:

@@ -19,6 +19,7 @@ from tests.gateway.harness import CHAT, CLAUDE, Running, claude_request, serving
 
 DEMO = {"credentials": [{"provider": "demo"}]}
 GEMINI = "/v1beta/models/"
+RESPONSES = "/v1/responses"
 PATHS = pytest.mark.parametrize("path", [CHAT, CLAUDE], ids=["chat", "claude"])
 
 
@@ -171,6 +172,9 @@ def test_not_ready_without_a_usable_credential() -> None:
         ("GET", "/v1/messages", {}, 405, CLAUDE),
         ("DELETE", "/v1/chat/completions", {}, 405, CHAT),
         ("POST", "/v1beta/models/m:nonsense", {}, 404, GEMINI),
+        ("POST", "/v1beta/nowhere", {}, 404, GEMINI),
+        ("GET", "/v1/nowhere", {}, 404, CHAT),
+        ("GET", "/v1/responses/r_1/nowhere", {}, 404, RESPONSES),
         ("DELETE", "/v1beta/models/m", {}, 405, GEMINI),
         ("POST", "/v1beta/models/m:countTokens", {}, 501, GEMINI),
         ("POST", "/v1/messages/count_tokens?beta=true", {}, 501, CLAUDE),
@@ -189,6 +193,19 @@ def test_what_is_not_served_is_told_in_the_envelope_of_the_paths_format(
         # SDKs try again what ends in 5xx; this will never be served.
         assert (answer.headers.get("x-should-retry") == "false") is (status == 501)
         assert gw.gateway.metrics.document()["total_errors"] == 0
+
+    ask(work)
+
+
+def test_a_path_that_is_not_there_is_no_missing_model() -> None:
+    async def work(gw: Running) -> None:
+        nowhere = {path: await gw.http.get(path) for path in ("/v1/nowhere", "/v1/responses/r/x")}
+        for path, answer in nowhere.items():
+            error = answer.json()["error"]
+            assert (error["type"], error["code"]) == ("invalid_request_error", "unknown_url")
+            assert error["message"] == f"there is no {path} here"
+        error = (await gw.http.get("/v1/models/nobody")).json()["error"]
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
 
     ask(work)
 
