@@ -66,6 +66,8 @@ class Attempts:
 
     async def prepare(self, candidate: Candidate) -> Prepared:
         """The upstream request, with what the client lost of it. Raises Rejected."""
+        if self._memory.blank:
+            return self._preparing.prepare(candidate)
         wanted = self._preparing.wanted(candidate)
         found = await self._memory.recall(wanted) if wanted else {}
         return self._preparing.prepare(candidate, found)

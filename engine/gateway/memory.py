@@ -21,6 +21,11 @@ class Memory:
     def _prefix(self) -> str:
         return f"client|{self._keyring.digest(self._name).hex()}|"
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing can be recalled, so that what is wanted need not be found out."""
+        return self._state.blank
+
     async def keep(self, texts: Mapping[str, str]) -> None:
         """Keep what an answer gave to be kept."""
         if texts:

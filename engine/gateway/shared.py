@@ -2,8 +2,8 @@
 
 Every call is one short transaction of some ten microseconds, in the loop: a thread would cost more
 than it saves (docs/decisions/0004-shared-state.md). What is asked for with every request, whether
-something rests, is answered from memory: a number in a shared page tells when that changed. A
-worker that dies leaves the file whole. When the file fails, a worker goes on by itself.
+something rests or any text is kept, is answered from memory: a shared page tells when that changed.
+A worker that dies leaves the file whole. When the file fails, a worker goes on by itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ log = logging.getLogger("engine.gateway")
 
 FILE = "state.db"
 CHANGES = "changes"
+# The shared page: the number of the last rest, and whether a text was ever kept.
+_PAGE = 9
+_KEPT = 8
 # How long the loop may wait for another worker's transaction.
 PATIENCE_SECONDS = 0.02
 # Texts that are used are marked so when the mark is older than this part of their time.
@@ -72,7 +75,7 @@ Made = TypeVar("Made")
 
 def prepare(folder: Path) -> None:
     """Make the files in a folder that is the owner's alone. Raises OSError, sqlite3.Error."""
-    for name, content in ((FILE, b""), (CHANGES, bytes(8))):
+    for name, content in ((FILE, b""), (CHANGES, bytes(_PAGE))):
         handle = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -187,6 +190,7 @@ class SharedState:
 
     async def remember(self, texts: Mapping[str, str]) -> None:
         now, bounds = self._now(), self._bounds
+        self._page[_KEPT] = 1
 
         def work(db: sqlite3.Connection) -> None:
             rows = [(_hidden(key), text, weight(text), now) for key, text in texts.items()]
@@ -199,6 +203,10 @@ class SharedState:
                 db.execute(_OLDEST, (max(1, min(_EVICTED, entries - bounds.entries)),))
 
         self._write(work)
+
+    @property
+    def blank(self) -> bool:
+        return not self._page[_KEPT]
 
     async def recall(self, keys: Iterable[str]) -> dict[str, str]:
         now, found = self._now(), {}
@@ -252,7 +260,7 @@ class SharedState:
 
 def _page(path: Path) -> mmap.mmap:
     with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), 8)
+        return mmap.mmap(file.fileno(), _PAGE)
 
 
 def _hidden(key: str) -> bytes:

@@ -55,6 +55,10 @@ class State(Protocol):
     async def recall(self, keys: Iterable[str]) -> dict[str, str]:
         """The texts that are still kept; they count as used."""
 
+    @property
+    def blank(self) -> bool:
+        """Whether there is no text to be recalled, whatever its key; this waits for nothing."""
+
     async def turn(self, group: str, weights: Mapping[str, int]) -> str:
         """The next of the names; each comes in proportion to its weight, evenly spread."""
 
@@ -119,6 +123,10 @@ class LocalState:
                 self._texts[key] = text, now
                 self._texts.move_to_end(key)
         return found
+
+    @property
+    def blank(self) -> bool:
+        return not self._texts
 
     async def turn(self, group: str, weights: Mapping[str, int]) -> str:
         standing = self._turns.setdefault(group, {})

@@ -69,20 +69,22 @@ def keep(request: Document, vendor: str, choices: Iterable[list[Document]]) -> d
         keys: _Keys | None = None
         around: list[list[Any]] = []
         others = 0
-        for part in parts:
+        for place, part in enumerate(parts):
             kind, signature = part["type"], part.get("signature")
             if kind != "call":
                 if signature and kind in ("thinking", "text"):
                     around.append([others, _without_text(part)])
                 others += kind != "thinking"
                 continue
-            if keys is None:
-                keys = _Keys(_turns(request), vendor)
-                for call in _calls(request):
-                    keys.count(call)
-            names = keys.of(part)
             value = {"id": _shortened(part), "signature": signature, "around": around}
             value = {key: each for key, each in value.items() if each}
+            if keys is not None:
+                names = keys.of(part)
+            elif value:
+                keys = _Keys(_turns(request), vendor)
+                for call in (*_calls(request), *_only_calls(parts[:place])):
+                    keys.count(call)
+                names = keys.of(part)
             text = dumps({"vendor": vendor, **value}).decode() if value else ""
             if 0 < len(text) <= MAX_TEXT:
                 kept |= dict.fromkeys(names, text)
@@ -181,7 +183,11 @@ def _turns(request: Document) -> list[Document]:
 
 
 def _calls(request: Document) -> Iterable[Document]:
-    return (part for turn in _turns(request) for part in turn["parts"] if part["type"] == "call")
+    return (call for turn in _turns(request) for call in _only_calls(turn["parts"]))
+
+
+def _only_calls(parts: Iterable[Document]) -> Iterable[Document]:
+    return (part for part in parts if part["type"] == "call")
 
 
 def _signed(turn: Document) -> bool:

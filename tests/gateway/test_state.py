@@ -124,6 +124,14 @@ def test_rests_are_bounded(clock: Clock) -> None:
     assert sorted(cooling(state, "a", "b", "c")) == ["b", "c"]
 
 
+def test_a_state_is_blank_until_a_text_is_kept(make: Make) -> None:
+    state = make()
+    asyncio.run(state.cool("a", Cooldown(2_000_000.0, "quota")))
+    assert state.blank
+    asyncio.run(state.remember({"key": "text"}))
+    assert not state.blank
+
+
 def test_a_text_is_kept_and_replaced(make: Make) -> None:
     state = make()
     remember(state, a="1", b="2")
@@ -230,6 +238,13 @@ def test_what_one_worker_keeps_another_finds(sharing: Make) -> None:
     one, two = sharing(), sharing()
     remember(one, a="1")
     assert recall(two, "a") == {"a": "1"}
+
+
+def test_a_worker_knows_that_another_kept_a_text(sharing: Make) -> None:
+    one, other = sharing(), sharing()
+    assert other.blank
+    asyncio.run(one.remember({"key": "text"}))
+    assert not other.blank
 
 
 def test_names_that_are_no_unicode_are_names(make: Make, clock: Clock) -> None:
