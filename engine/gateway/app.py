@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Scope
 from starlette.types import Receive as ASGIReceive
 from starlette.types import Send as ASGISend
@@ -54,6 +53,8 @@ log = logging.getLogger("engine.gateway")
 CLIENT_CLOSED = 499
 OWN_PATHS = frozenset(("/", "/health", "/ready", "/metrics"))
 ADMIN = "/admin/"
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 class Gateway:
@@ -277,7 +278,8 @@ def create_app(
             await transports.aclose()
             gateway.state.close()
 
-    app = Starlette(
+    app = _Application(
+        _cors(settings, gateway),
         routes=[
             Route("/health", health, methods=["GET"]),
             Route("/ready", ready, methods=["GET"]),
@@ -285,24 +287,25 @@ def create_app(
             Route("/", health, methods=["GET"]),
             Mount("/admin", app=Admin(gateway)),
         ],
-        middleware=[Middleware(_Front, calls=_cors(settings, gateway))],
         lifespan=lifespan,
     )
     app.state.gateway = gateway
     return app
 
 
-class _Front:
+class _Application(Starlette):
     """Takes the calls of clients past the routing and error handling of the rest."""
 
-    def __init__(self, app: ASGIApp, calls: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, calls: ASGIApp, routes: Sequence[BaseRoute], lifespan: Lifespan) -> None:
+        super().__init__(routes=routes, lifespan=lifespan)
         self._calls = calls
 
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         path = scope.get("path", "")
-        own = scope["type"] != "http" or path in OWN_PATHS or path.startswith(ADMIN)
-        await (self._app if own else self._calls)(scope, receive, send)
+        if scope["type"] != "http" or path in OWN_PATHS or path.startswith(ADMIN):
+            await super().__call__(scope, receive, send)
+        else:
+            await self._calls(scope, receive, send)
 
 
 def _cors(settings: Settings, gateway: Gateway) -> ASGIApp:

@@ -9,9 +9,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from engine.gateway.settings import Network
+from engine.translation import jsontext
 from engine.translation.losses import Loss
 
 # Paths of losses in a line of the log, and characters of each.
@@ -89,16 +91,23 @@ class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, message, and the fields of the record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, Any] = {
-            "time": f"{at}.{int(record.msecs):03d}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        try:
+            return jsontext.compact_json(line)
+        except (TypeError, ValueError):  # what another package logs may be no JSON
+            return json.dumps(line, default=str)
+
+
+@lru_cache(maxsize=1)
+def _second(created: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
 
 
 def client_address(

@@ -178,6 +178,9 @@ def start_log(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("engine").setLevel(level.upper())
+    # No line tells these, and finding them out for each costs more than writing it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.gateway.context import Context, JsonLines, client_address
 
+IPV4 = ipaddress.ip_address("10.0.0.1")
 PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
 
 
@@ -38,3 +39,9 @@ def test_a_log_line_is_one_json_object_whatever_it_holds() -> None:
     assert "\n" not in line
     read = json.loads(line)
     assert (read["path"], read["model"], read["message"]) == ("/v1/x\n{}", '"\n', "request")
+
+
+def test_a_log_line_holds_what_is_no_json_as_text() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "said \ud800", (), None)
+    record.__dict__["fields"] = {"key": IPV4}
+    assert "10.0.0.1" in json.loads(JsonLines().format(record))["key"]
