@@ -298,8 +298,28 @@ def prepare(
     url: str, headers: Mapping[str, str], body: bytes, limits: Limits, method: str = "POST"
 ) -> Request:
     """A request ready for a transport."""
-    address, extensions = _parsed(url), limits.extensions()
-    return httpx.Request(method, address, headers=headers, content=body, extensions=extensions)
+    address = _parsed(url)
+    request = httpx.Request(
+        method,
+        address,
+        headers=_complete(address, headers, body, method),
+        # Given as content, httpx would look for a form in it and for each header once more.
+        stream=httpx.ByteStream(body),
+        extensions=limits.extensions(),
+    )
+    request.read()
+    return request
+
+
+def _complete(
+    url: httpx.URL, headers: Mapping[str, str], body: bytes, method: str
+) -> dict[str, str]:
+    """Headers with those that httpx makes of an address and a body."""
+    own = any(name.lower() == "host" for name in headers)
+    made = dict(headers) if own else {"Host": url.netloc.decode("ascii"), **headers}
+    if body or method == "POST":
+        made["Content-Length"] = str(len(body))
+    return made
 
 
 def header(response: Response, *names: bytes) -> str | None:
