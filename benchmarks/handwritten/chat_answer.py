@@ -125,7 +125,7 @@ def _choice(choice: Body, plan: Body, ctx: Body, same: bool, lost: Losses) -> Bo
             message["tool_calls"] = [_call(call, same, lost) for call in calls]
     message["annotations"] = _annotations(texts, lost)
     if images:
-        message["images"] = [_image(image, lost) for image in images]
+        message["images"] = [image_url(image, lost) for image in images]
     if "category" in choice:
         lost.append("category")
     if "stop_sequence" in choice:
@@ -286,7 +286,7 @@ def annotation(citation: Body, start: int, end: int, lost: Losses) -> Any:
     return note
 
 
-def _image(part: Body, lost: Losses) -> Body:
+def image_url(part: Body, lost: Losses) -> Body:
     source = part.get("source") or {}
     url = source.get("url")
     if url is None:

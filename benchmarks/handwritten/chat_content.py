@@ -106,7 +106,7 @@ def mark(part: Body, piece: Body) -> None:
 def _image(image: Any) -> Body:
     part: Body = {"type": "image"}
     url = image if type(image) is str else inside(image, "url")
-    if (source := _source(url)) is not None:
+    if (source := source_at(url)) is not None:
         part["source"] = source
     if (detail := inside(image, "detail")) is not None:
         part["detail"] = detail
@@ -120,7 +120,7 @@ def _file(given: Any, ctx: Body) -> Body:
     if (title := inside(given, "filename")) is not None:
         part["title"] = title
     data, ident = inside(given, "file_data"), inside(given, "file_id")
-    source = _source(data) if type(data) is str else None
+    source = source_at(data) if type(data) is str else None
     if source is None:
         if not ident:
             raise Refused("needs file_data or file_id")
@@ -141,7 +141,7 @@ def _audio(given: Any) -> Body:
     return part
 
 
-def _source(url: Any) -> Body | None:
+def source_at(url: Any) -> Body | None:
     """A URL: data inside it, or a place."""
     if not url:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.handwritten.chat_content import source_at
 from benchmarks.handwritten.common import CHAT, Body, Losses, inside, keep, keys, more, tree
 from engine.language.functions import join_text, json_text, merge_present, parse_json
 from engine.language.runtime import derived_id
@@ -35,7 +36,7 @@ _CHUNK = keys(
 _CHOICE = keys("index delta finish_reason logprobs error usage message")
 _DELTA = keys(
     "role content tool_calls function_call reasoning_content reasoning reasoning_details refusal"
-    " annotations"
+    " annotations images"
 )
 _THOUGHTS = keys("reasoning_content reasoning reasoning_details")
 _DETAIL = keys("type text summary index format id signature data")
@@ -153,6 +154,8 @@ class ReadChat:
             self._text(i, choice, content, out)
         if refusal := delta.get("refusal"):
             self._spoken(i, "refusal", refusal, None, out)
+        if images := delta.get("images"):
+            self._images(i, images, out)
         if notes := delta.get("annotations"):
             self._annotations(i, notes, out)
         if calls := delta.get("tool_calls"):
@@ -181,6 +184,9 @@ class ReadChat:
         for i, _, delta in said:
             if refusal := delta.get("refusal"):
                 self._spoken(i, "refusal", refusal, None, out)
+        for i, _, delta in said:
+            if images := delta.get("images"):
+                self._images(i, images, out)
         for i, _, delta in said:
             if notes := delta.get("annotations"):
                 self._annotations(i, notes, out)
@@ -250,6 +256,16 @@ class ReadChat:
             self._open[i] = "thinking"
         elif any(detail.get("data") for detail in details):
             self._open.pop(i, None)
+
+    def _images(self, i: int, images: list[Body], out: list[Body]) -> None:
+        self._live = None
+        if was := self._open.pop(i, None):
+            out.append({"type": "part_end", "choice": i, "part": was})
+        for image in images:
+            start = _part(i, "image", "image")
+            if (source := source_at(inside(image.get("image_url"), "url"))) is not None:
+                start["source"] = source
+            out += [start, {"type": "part_end", "choice": i, "part": "image"}]
 
     def _annotations(self, i: int, notes: list[Body], out: list[Body]) -> None:
         if self._open.get(i) != "text":

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.handwritten.chat_answer import (
     FINISH,
     annotation,
+    image_url,
     model_name,
     reasoning_detail,
     write_usage,
@@ -19,7 +20,7 @@ _ARGS = keys("type choice part delta")
 _NATIVE = keys(CHAT)
 _USAGE = keys("input output cache_read cache_write cache_write_5m cache_write_1h reasoning")
 _BEGIN = keys("type choice usage id model created tier native")
-_START = keys("type choice part kind id name call_kind redacted")
+_START = keys("type choice part kind id name call_kind redacted source")
 _ENDING = keys("type choice reason stop_sequence category explanation redacted")
 _TYPES = {
     "billing": "insufficient_quota",
@@ -98,6 +99,9 @@ class WriteChat:
                 return out + self._stop(event)
             if not _START.issuperset(event) and more(event, _START):
                 self.lost.append("part")
+            if event.get("kind") == "image":
+                delta = {"images": [image_url(event, self.lost)]}
+                return [*out, self._told(event, delta)]
             return out + self._call(event) if event.get("kind") == "call" else out
         if kind == "start":
             return [self._start(event)]

@@ -135,6 +135,9 @@ class Replay(Stream):
             return self.fail(error.kind, error.message)
         except Refusal as refusal:
             return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
+        unfinished = answer.get("unfinished")
+        if unfinished:
+            return self.fail(unfinished["kind"], unfinished["message"])
         if not answer.get("error") and not answer.get("choices"):
             return self.fail("upstream", "the upstream's answer holds nothing")
         self._behind = [

@@ -26,7 +26,8 @@ _HEAD = ("id", "model", "created", "tier")
 _STOP = ("stop_sequence", "explanation", "category")
 _CALL = ("id", "name", "signature")
 _CARRIED = frozenset(
-    "type text id name kind arguments raw redacted signature citations logprobs native".split()
+    "type text id name kind arguments raw redacted signature citations logprobs source"
+    " native".split()
 )
 
 
@@ -125,6 +126,8 @@ class _Part:
                 self.data["kind"] = start["call_kind"]
         elif start.get("redacted"):
             self.data["redacted"] = True
+        elif start["kind"] == "image":
+            self.data["source"] = start.get("source")
         self._texts: list[str] = []
 
     def take(self, event: Event, kind: str) -> None:
@@ -237,7 +240,7 @@ def left_behind(answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _told(part: Mapping[str, Any]) -> bool:
-    return part["type"] in (*_TEXTS, "call", "other")
+    return part["type"] in (*_TEXTS, "call", "image", "other")
 
 
 class _Nested:
@@ -273,6 +276,8 @@ def _part(
         said = part.get("text", "")
     if part.get("redacted"):
         begin["redacted"] = True
+    if kind == "image":
+        begin["source"] = part["source"]
     yield begin | nested.of(part, "other" if kind == "other" else "part")
     word = "args" if kind == "call" else kind
     more = {"logprobs": part["logprobs"]} if "logprobs" in part else {}

@@ -53,6 +53,7 @@ PART = st.one_of(
     _part("call", {**NAMED, "raw": RAW}),
     _part("call", {**NAMED, "kind": st.just("custom"), "raw": st.text(max_size=20)}),
     _part("refusal", {"text": TEXT}),
+    _part("image", {"source": st.just({"kind": "data", "mime": "image/png", "data": "aQ=="})}),
     _part("other", {"native": st.just({"x": {"block": 1}})}),
 )
 STOP = st.sampled_from("end stop_seq length context tool filter pause".split())
@@ -118,7 +119,7 @@ def test_a_delta_of_a_part_that_never_began_is_an_error() -> None:
 
 def test_what_no_event_tells_is_named() -> None:
     parts = [
-        {"type": "image", "source": {"kind": "url", "url": "u"}},
+        {"type": "audio", "source": {"kind": "url", "url": "u"}},
         {"type": "text", "text": "a", "message": {"id": "m"}},
     ]
     answer = {"choices": [{"parts": parts, "stop": "end"}]}
@@ -285,6 +286,23 @@ def test_what_is_no_answer_is_an_error(raw: bytes) -> None:
     replay.close()
     assert replay.error is not None
     assert not replay.started
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled"])
+@pytest.mark.parametrize("target", CLIENTS)
+def test_an_answer_that_is_not_over_is_no_stream(status: str, target: str) -> None:
+    body = {"id": "resp_1", "object": "response", "status": status, "model": "m", "output": []}
+    kind = {"cancelled": "gone"}.get(status, "upstream")
+    own = target == "openai-responses"
+    replay = translator().replay("openai-responses", target, LIMIT, request={"model": "m"})
+    replay.feed(dumps(body))
+    told = replay.close()
+    assert replay.error is not None and replay.error["kind"] == kind
+    assert b"completed" not in told
+    whole = translator().response(body, "openai-responses", target, request={"model": "m"})
+    assert (whole.error, whole.losses) == (None, []) if own else whole.error == replay.error
+    if own:
+        assert whole.body["status"] == status
 
 
 def test_a_stream_cut_short_is_no_answer() -> None:
