@@ -25,7 +25,7 @@ MAX_REST_SECONDS = 3600.0
 _TEXT_LIMIT = 4096
 
 _WORDS: SchemaRule = {"anyof": [{"type": "string"}, {"type": "list", "schema": {"type": "string"}}]}
-_SCHEMA: dict[str, SchemaRule] = {
+_RULE: dict[str, SchemaRule] = {
     "match": {
         "type": "dict",
         "required": True,
@@ -43,6 +43,7 @@ _SCHEMA: dict[str, SchemaRule] = {
     "scope": {"type": "string", "allowed": ["credential", "model"]},
     "hide": {"type": "boolean"},
 }
+SCHEMA: SchemaRule = {"type": "list", "schema": {"type": "dict", "schema": _RULE}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def shipped() -> Classes:
 
 def _rule(node: Node, problems: list[str]) -> _Rule | None:
     row = plain(node)
-    validator = cerberus.Validator(_SCHEMA)
+    validator = cerberus.Validator(_RULE)
     if not isinstance(row, dict) or not validator.validate(row):
         problems.append(
             node.pos.problem(f"this rule does not hold: {validator.errors or 'no map'}")

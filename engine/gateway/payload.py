@@ -22,6 +22,12 @@ from engine.language.source import plain, suggest
 
 Step = str | int
 
+# Of protocols.yaml.
+SCHEMA: dict[str, Any] = {
+    "type": "dict",
+    "valuesrules": {"type": "list", "schema": {"type": "string"}},
+}
+
 _PIECE = re.compile(r"((?:[^.\[\]\\]|\\.)+)((?:\[-?[0-9]{1,6}\])*)")
 _INDEX = re.compile(r"\[(-?[0-9]+)\]")
 

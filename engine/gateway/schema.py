@@ -431,7 +431,8 @@ def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     """The JSON Schema of a configuration in which these quirks of providers are known."""
     rows = {key: rule for key, rule in with_quirks(quirks).items() if key != "name"}
     said = {**SCHEMA["providers"], "valuesrules": {"type": "dict", "schema": rows}}
-    return json_schema.document({**SCHEMA, "providers": said}, "configuration")
+    keys = {**SCHEMA, "providers": said}
+    return json_schema.document({"type": "dict", "schema": keys}, "configuration")
 
 
 class Key(NamedTuple):

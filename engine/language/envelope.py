@@ -59,6 +59,8 @@ def _words(error: Any, key: str, schema: dict[str, Any]) -> str:
         wanted = error.constraint
         wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
         return f"{key} must be {' or '.join(_TYPES.get(str(word), str(word)) for word in wanted)}"
+    if error.code in (0x42, 0x43):
+        return f"{key} must be at {'least' if error.code == 0x42 else 'most'} {error.constraint}"
     if error.code in (0x44, 0x45, 0x46, 0x47):
         allowed = ", ".join(str(word) for word in error.constraint)
         return f"{key} must be one of: {allowed}"

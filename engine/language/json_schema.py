@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.language.directives import DIRECTIVES, IN_OBJECTS
+from engine.language.schema_rules import CHOICES, CONDITIONS, FLAGS, REFUSALS, SUPPLIES, WORDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,9 +21,9 @@ _TYPES = {
 _PLAIN = {"meta": "description", "default": "default", "min": "minimum", "max": "maximum"}
 
 
-def document(schema: dict[str, Any], title: str) -> dict[str, Any]:
-    """The JSON Schema of a file whose keys a Cerberus schema checks."""
-    return {"$schema": DIALECT, "title": title, **_keys(schema, False)}
+def document(rule: dict[str, Any], title: str) -> dict[str, Any]:
+    """The JSON Schema of a file that holds to a rule of Cerberus."""
+    return {"$schema": DIALECT, "title": title, **converted(rule)}
 
 
 def converted(rule: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def converted(rule: dict[str, Any]) -> dict[str, Any]:
     kind = rule.get("type")
     if kind is None:
         return made
-    made["type"] = _TYPES[kind]
+    made["type"] = [_TYPES[k] for k in kind] if isinstance(kind, list) else _TYPES[kind]
     if "allowed" in rule:
         made["enum"] = list(rule["allowed"])
     if "regex" in rule:
@@ -87,6 +88,87 @@ def mapping() -> dict[str, Any]:
                 "additionalProperties": False,
             }
         },
+    }
+
+
+def rules(title: str, at: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a file of rules of Cerberus.
+
+    ``at`` is what stands around them and refers to ``#/$defs/row``: a rule that says ``more``.
+    """
+    rule = {"$ref": "#/$defs/rule"}
+    named = {"type": "object", "additionalProperties": rule}
+    kind = {"enum": sorted(_TYPES)}
+    keys: dict[str, Any] = {
+        "type": {"anyOf": [kind, {"type": "array", "items": kind}]},
+        "allowed": {"type": "array"},
+        "regex": {"type": "string", "format": "regex"},
+        "min": {"type": "number"},
+        "max": {"type": "number"},
+        "nullable": {"type": "boolean"},
+        "required": {"type": "boolean"},
+        "meta": {"type": "string"},
+        "keysrules": rule,
+        "valuesrules": rule,
+        "schema": True,
+    }
+    inner = {
+        "if": {"properties": {"type": {"const": "list"}}},
+        "then": {"properties": {"schema": rule}},
+        # of another one by its name, or here
+        "else": {"properties": {"schema": {"anyOf": [{"type": "string"}, named]}}},
+    }
+    one = {"type": "object", "additionalProperties": False, "required": ["type"], **inner}
+    row = {**one, "properties": {**keys, **more}, "required": ["type", *more]}
+    defs = {"rule": {**one, "properties": keys}, "row": row}
+    return {"$schema": DIALECT, "title": title, **at, "$defs": defs}
+
+
+def profiles() -> dict[str, Any]:
+    """The JSON Schema of a file of profiles of JSON Schema."""
+    action = {"$ref": "#/$defs/action"}
+    rename = {
+        "type": "object",
+        "properties": {"rename": {"type": "string"}},
+        "required": ["rename"],
+        "additionalProperties": False,
+    }
+    values = {"type": "array"}
+    by_type = {"type": "object", "additionalProperties": values}
+    conditions = [
+        {
+            "type": "object",
+            "properties": {
+                word: by_type if word == "by-type" else values,
+                "else": action,
+                "text-for": {"type": "array", "items": {"type": "string"}},
+            },
+            "required": [word, "else"],
+            "additionalProperties": False,
+        }
+        for word in CONDITIONS
+    ]
+    options: dict[str, Any] = {
+        "keywords": {"type": "object", "additionalProperties": action},
+        "other": action,
+        "refuse": {"type": "array", "items": {"enum": list(REFUSALS)}},
+        **{name: {"enum": list(words)} for name, words in CHOICES.items()},
+        **{name: {"type": "boolean"} for name in FLAGS},
+        **{name: {"type": "object"} for name in SUPPLIES},
+    }
+    profile = {
+        "type": "object",
+        "properties": {name.replace("_", "-"): rule for name, rule in options.items()},
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "schema-profiles",
+        "type": "object",
+        "properties": {"profiles": {"type": "object", "additionalProperties": profile}},
+        "required": ["profiles"],
+        "additionalProperties": False,
+        "$defs": {"action": {"anyOf": [{"enum": list(WORDS)}, rename, *conditions]}},
     }
 
 

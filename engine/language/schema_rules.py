@@ -11,11 +11,11 @@ from engine.language.source import Map, Node, Pos, Scalar, Seq, plain, suggest
 
 Schema = dict[str, Any]
 
-_WORDS = ("keep", "drop", "forget", "to-description", "merge", "const-as-enum")
-_CONDITIONS = ("in", "not-in", "by-type", "kinds")
+WORDS = ("keep", "drop", "forget", "to-description", "merge", "const-as-enum")
+CONDITIONS = ("in", "not-in", "by-type", "kinds")
 
 # The words an option may have; options that are not here take true or false, or any data.
-_CHOICES = {
+CHOICES = {
     "root_alternatives": ("keep", "flatten"),
     "required": ("as-is", "all", "known"),
     "refs": ("keep", "inline"),
@@ -26,9 +26,9 @@ _CHOICES = {
     "enum_type": ("keep", "drop", "supply"),
     "any": ("keep", "empty"),
 }
-_REFUSALS = ("any", "bare-array", "recursion", "root-alternatives", "root-type")
-_FLAGS = ("root_object", "closed_objects", "alternatives_alone")
-_SUPPLIES = ("array_items", "object_properties")
+REFUSALS = ("any", "bare-array", "recursion", "root-alternatives", "root-type")
+FLAGS = ("root_object", "closed_objects", "alternatives_alone")
+SUPPLIES = ("array_items", "object_properties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ def _option(
         )
     elif name == "refuse":
         for word in value if isinstance(value, list) else [value]:
-            _one_of(node.pos, word, _REFUSALS, problems)
+            _one_of(node.pos, word, REFUSALS, problems)
         options[name] = frozenset(value) if isinstance(value, list) else frozenset()
-    elif name in _CHOICES:
-        _one_of(node.pos, value, _CHOICES[name], problems)
+    elif name in CHOICES:
+        _one_of(node.pos, value, CHOICES[name], problems)
         options[name] = value
-    elif name in _FLAGS and not isinstance(value, bool):
+    elif name in FLAGS and not isinstance(value, bool):
         problems.append(node.pos.problem(f"{key.value} is true or false"))
-    elif name in _SUPPLIES and not isinstance(value, dict):
+    elif name in SUPPLIES and not isinstance(value, dict):
         problems.append(node.pos.problem(f"{key.value} is a map"))
     else:
         options[name] = value
@@ -124,12 +124,12 @@ def _option(
 
 def _action(node: Node, problems: list[str]) -> Action:
     if isinstance(node, Scalar):
-        _one_of(node.pos, node.value, _WORDS, problems)
+        _one_of(node.pos, node.value, WORDS, problems)
         return Action(str(node.value))
     given = plain(node) if isinstance(node, Map) else {}
     if set(given) == {"rename"} and isinstance(given["rename"], str):
         return Action("rename", to=given["rename"])
-    conditions = [word for word in _CONDITIONS if word in given]
+    conditions = [word for word in CONDITIONS if word in given]
     if (
         len(conditions) != 1
         or "else" not in given

@@ -6,15 +6,29 @@ import email.utils
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from engine.language.cache import Cache
 from engine.language.runtime import Refusal
+from engine.language.source import tree
+from engine.resources import file_name
 from engine.translation.formats import Format
 from engine.translation.plan import Plan
 from engine.translation.providers import Provider
 
 # A longer wait is a mistake or an attack, not advice.
 LONGEST_WAIT = 86_400.0
+
+
+# Of kinds.yaml: the HTTP status that a client gets for each.
+STATUSES: dict[str, Any] = {
+    "kinds": {
+        "type": "dict",
+        "required": True,
+        "valuesrules": {"type": "integer", "min": 400, "max": 599},
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +150,18 @@ class Faults:
     def _plan(self, side: Format, who: Provider | None = None, model: str | None = None) -> Plan:
         now = int(self._now())
         return Plan(side.name, side.name, who, model, model, False, None, {}, {}, now)
+
+
+def load_kinds(path: Path, cache: Cache) -> dict[str, int]:
+    """The kinds of errors of a file, each with its status. Raises MappingError."""
+    data = path.read_bytes()
+    name = file_name(path)
+    key = cache.key("kinds", name, data)
+    kept = cache.get(key)
+    if kept is None:
+        # slow to import, and needed for a new file only
+        from engine.language.envelope import check
+
+        kept = check(tree(data, name), STATUSES)["kinds"]
+        cache.put(key, kept)
+    return dict(kept)

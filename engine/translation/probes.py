@@ -10,12 +10,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.language.envelope import check
 from engine.language.source import plain, read
 
 Document = Any  # an object, or of a stream the list of its events
 Leaves = dict[str, Any]
 
 VENDOR = "{vendor}"
+
+_DOCUMENT: dict[str, Any] = {"type": "dict"}
+_EVENTS: dict[str, Any] = {"type": "list", "schema": {"type": "dict"}}
+_TEXT: dict[str, Any] = {"type": "string", "required": True}
+SCHEMA: dict[str, Any] = {
+    "plain": {
+        "type": "dict",
+        "required": True,
+        "schema": {
+            "request": {**_DOCUMENT, "required": True},
+            "response": {**_DOCUMENT, "required": True},
+            "stream": {**_EVENTS, "required": True},
+            "error": {**_DOCUMENT, "required": True},
+        },
+    },
+    "apart": {"type": "dict", "required": True, "valuesrules": {"type": "string"}},
+    "places": {
+        "type": "list",
+        "required": True,
+        "schema": {
+            "type": "dict",
+            "schema": {
+                "name": _TEXT,
+                "kind": {**_TEXT, "allowed": ["request", "response", "stream", "error"]},
+                "as": _TEXT,
+                "at": {"type": "string"},
+                "base": {"anyof": [_DOCUMENT, _EVENTS]},
+                "request": _DOCUMENT,
+                "fields": {"type": "dict", "valuesrules": {"type": "list", "nullable": True}},
+            },
+        },
+    },
+}
 
 _STEP = re.compile(r"\[(-?\d+)\]|([^.\[\]]+)")
 
@@ -75,7 +109,7 @@ class Probes:
     """All places and probes, and the fields that nobody asks for (``schema.field``: why)."""
 
     def __init__(self, folder: Path) -> None:
-        data = plain(read(folder / "fidelity.yaml", "mappings/fidelity.yaml"))
+        data = check(read(folder / "fidelity.yaml", "mappings/fidelity.yaml"), SCHEMA)
         self.schemas: dict[str, dict[str, Any]] = plain(read(folder / "canonical.yaml"))
         self.apart: dict[str, str] = data["apart"]
         self.plain: dict[str, Document] = data["plain"]

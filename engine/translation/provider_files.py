@@ -278,7 +278,7 @@ def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     # knows all directives of mappings, and so all that compiles them
     from engine.language import json_schema
 
-    return json_schema.document(with_quirks(quirks), "provider")
+    return json_schema.document({"type": "dict", "schema": with_quirks(quirks)}, "provider")
 
 
 def with_quirks(quirks: Quirks) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from engine.errors import Rejected, UpstreamError
 from engine.language.cache import Cache, user_folder
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
-from engine.language.source import Node, plain, suggest, tree
+from engine.language.source import Node, suggest
 from engine.resources import shipped
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.capabilities import Capabilities
-from engine.translation.faults import ErrorAnswer, Faults
+from engine.translation.faults import ErrorAnswer, Faults, load_kinds
 from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
@@ -85,7 +85,7 @@ class Translator:
         kinds: dict[str, int] = {}
         for folder in map_folders:
             if (folder / "kinds.yaml").is_file():
-                kinds |= _kinds(folder / "kinds.yaml", cache)
+                kinds |= load_kinds(folder / "kinds.yaml", cache)
         return cls(known, files.under(settings), kinds, now, capabilities, files)
 
     def at(self, moment: float) -> Translator:
@@ -546,13 +546,3 @@ class Translator:
             target = who.format
         upstream = self._format(target)
         return who or self.providers.get(upstream.default_provider), upstream
-
-
-def _kinds(path: Path, cache: Cache) -> dict[str, int]:
-    data = path.read_bytes()
-    key = cache.key("kinds", data)
-    kept = cache.get(key)
-    if kept is None:
-        kept = plain(tree(data, str(path)))["kinds"]
-        cache.put(key, kept)
-    return dict(kept)

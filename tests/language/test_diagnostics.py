@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import MappingError
+from engine.language.cache import Cache
 from engine.language.source import parse
-from engine.translation import cases, folders, provider_files
+from engine.translation import cases, faults, folders, provider_files
 from engine.translation.quirks import Quirks
 from tests.language.support import PROFILES
 
@@ -62,6 +63,10 @@ def _load(text: str, kind: str, folder: Path) -> None:
         known = folders.load([mappings])
         read = provider_files.ProviderFiles([folder / "providers"], known, Quirks())
         read.under(parse(settings, "config.yaml"))
+        return
+    if kind == "kinds.yaml":
+        (mappings / kind).write_text(text, encoding="utf-8")
+        faults.load_kinds(mappings / kind, Cache(None))
         return
     (mappings / "demo" / kind).write_text(text, encoding="utf-8")
     if kind.endswith(".test.yaml"):

@@ -9,7 +9,6 @@ from jsonschema import Draft202012Validator
 
 from engine import editor_schemas
 from engine.language.source import plain, read
-from engine.resources import shipped
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {name: editor_schemas.schema(name) for name in editor_schemas.NAMES}
@@ -17,12 +16,14 @@ CONFIGURATION, PROVIDER, MAPPING = (
     SCHEMAS[name] for name in ("configuration", "provider", "mapping")
 )
 LINE = "# yaml-language-server: $schema="
-# What is no file of its own sort: one of a kind, checked where it is read.
-ALONE = {"canonical.yaml", "fidelity.yaml", "kinds.yaml", "schema-profiles.yaml"}
+# Every file that comes with the package, and the providers of the tests.
 FILES = [
     ROOT / "config.example.yaml",
-    *sorted(shipped("providers").glob("*.yaml")),
-    *(path for path in sorted(shipped("mappings").rglob("*.yaml")) if path.name not in ALONE),
+    *(
+        path
+        for folder in ("engine", "mappings", "providers", "tests/cases/providers")
+        for path in sorted((ROOT / folder).rglob("*.yaml"))
+    ),
 ]
 
 
@@ -67,6 +68,17 @@ def test_each_schema_is_for_some_file() -> None:
         (PROVIDER, {"name": "x", "models": [{"quirks": {}}]}, "'match' is a required property"),
         (MAPPING, {"reed": {}}, "'reed' was unexpected"),
         (MAPPING, {"read": {"a": {"$eech": "x"}}}, "'$eech' does not match any"),
+        (SCHEMAS["canonical"], {"part": {"a": {"type": "txt"}}}, "is not valid under any"),
+        (SCHEMAS["canonical"], {"part": {"a": {"type": "dict", "alowed": []}}}, "unexpected"),
+        (SCHEMAS["canonical"], {"part": {"a": {"type": "list", "schema": "part"}}}, "not of type"),
+        (SCHEMAS["quirks"], {"quirks": {"a": {"type": "string", "absent": 1}}}, "'meaning' is a"),
+        (SCHEMAS["schema-profiles"], {"profiles": {"a": {"refs": "inlined"}}}, "is not one of"),
+        (SCHEMAS["schema-profiles"], {"profiles": {"a": {"other": {"in": []}}}}, "is not valid"),
+        (SCHEMAS["kinds"], {"kinds": {"mine": 200}}, "less than the minimum"),
+        (SCHEMAS["fidelity"], {"places": [{"fild": {}}]}, "'fild' was unexpected"),
+        (SCHEMAS["error-classes"], [{"match": {"status": 404}, "do": "stpo"}], "is not one of"),
+        (SCHEMAS["error-classes"], [{"match": {"status": "4xx"}, "do": "stop"}], "does not match"),
+        (SCHEMAS["protocols"], {"a": "b"}, "is not of type 'array'"),
     ],
 )
 def test_a_mistake_is_seen(schema: dict[str, Any], data: Any, told: str) -> None:
