@@ -12,11 +12,13 @@ import yaml
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.resources import shipped
 from engine.translation.conformance import load
 from tests.support.upstream import Answer, Received, document, running, stream
 from tests.support.vendor import Serve, garbage, vendor
 
 FORMATS = ("openai-chat", "openai-responses", "claude", "gemini")
+SHIPPED = sorted(path.stem for path in shipped("providers").glob("*.yaml") if "." not in path.stem)
 CHECKS = [check.name for check in load().checks]
 
 
@@ -314,6 +316,14 @@ def test_a_credential_of_a_configuration_is_used(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert server.received[0].document["model"] == "acme-2"
     assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_provider_has_cases_that_its_name_runs(name: str) -> None:
+    result = run("test", name, "--offline", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["checks"]) == (0, []), told
+    assert told["cases"]
 
 
 def test_without_a_key_the_way_to_one_is_told(tmp_path: Path) -> None:

@@ -103,8 +103,10 @@ def test_a_file_that_holds_no_cases_is_told(tmp_path: Path, text: str, told: str
     assert told in str(error.value)
 
 
-def test_the_cases_of_shipped_providers_hold() -> None:
+def test_every_shipped_provider_has_cases_and_they_hold() -> None:
     cases = provider_cases.load([shipped("providers")])
+    names = {path.name.split(".")[0] for path in shipped("providers").glob("*.yaml")}
+    assert {case.provider for case in cases} == names
     assert [
         f"{c.place}: {w}" for c in cases if (w := provider_cases.run(translator(), c).wrong)
     ] == []
