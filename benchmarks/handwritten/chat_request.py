@@ -131,6 +131,8 @@ def read_request(wire: Body, ctx: Body) -> tuple[Body, Losses]:
     most = wire.get("max_completion_tokens")
     if most is None:
         most = wire.get("max_tokens")
+    elif wire.get("max_tokens") is not None:
+        lost.append("max_tokens")
     if most is not None:
         request["max_output"] = expect(most, int, "integer")
     stop = wire.get("stop")

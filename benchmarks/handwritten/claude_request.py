@@ -162,6 +162,7 @@ class Requests:
         rank = 0
         for position, tool in enumerate(request.get("tools") or ()):
             if chosen is not None and tool.get("name") not in chosen:
+                lost.append("tools")
                 continue
             word = None
             if type(theirs) is list and position < len(theirs):
@@ -272,12 +273,12 @@ class Requests:
             else:
                 out["tool_choice"] = {"type": "tool", "name": name}
             return
-        if choice is None and not single:
-            return
         native = inside(request.get("native"), CLAUDE)
         if not request.get("tools") and not inside(native, "mcp_servers"):
-            if choice is not None:
+            if choice is not None or request.get("parallel") is not None:
                 lost.append("tool_choice")
+            return
+        if choice is None and not single:
             return
         made: Body | None = None
         if choice is not None:

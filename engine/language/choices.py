@@ -109,6 +109,7 @@ def first(compiler: Compiler, node: Map, scope: Scope) -> Val:
     if not alternatives.items:
         return NOTHING
     result = compiler.expr.temp("r")
+    since = compiler.mark() if compiler.traced else ""
     val = compiler.node(alternatives.items[0], scope)
     compiler.out.add(f"{result} = {val.text}")
     null = val.null
@@ -119,6 +120,8 @@ def first(compiler: Compiler, node: Map, scope: Scope) -> Val:
             )
             break
         with compiler.nested(f"if {result} is None:"):
+            if compiler.traced:
+                compiler.out.add(f"T.vain({since})")
             val = compiler.node(item, scope)
             null |= val.null
             compiler.out.add(f"{result} = {val.text}")

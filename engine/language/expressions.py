@@ -277,8 +277,9 @@ class Expressions:
 
     def _index(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         source = self._here(current)
-        ref = source.ref.down(ELEMENT) if source.ref else None
         position = ast["value"]
+        shown = f"[{position}]" if position >= 0 else ELEMENT
+        ref = source.ref.down(ELEMENT, shown) if source.ref else None
         if position < -1:
             return Code(f"_index({source.text}, {position!r})", ref)
         value, bound = self._bound(source.text)

@@ -96,7 +96,7 @@ class Recorder:
         """Python code of the path of a value in the document read."""
         if ref is None or ref.binding.trace == "None":
             return "None"
-        return f"T.p({ref.binding.trace}, {ref.path!r})" if ref.path else ref.binding.trace
+        return f"T.p({ref.binding.trace}, {ref.shown!r})" if ref.path else ref.binding.trace
 
     def static_path(self, ref: Ref | None) -> str:
         """The path of a value without positions, for losses told at once."""

@@ -256,7 +256,7 @@ def joined(
     strict: bool,
     when: Callable[[Any, Any], bool] | None,
     lost: Callable[[Any, str], None],
-    moved: Callable[[Any, Any], None] | None = None,
+    moved: Callable[..., None] | None = None,
 ) -> list[Any]:
     """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
     is told else."""
@@ -296,7 +296,7 @@ def joined(
                 lost(item, key)
         if moved is not None:
             moved(before, merged)
-            moved(item, merged)
+            moved(item, merged, concat)
         result[-1] = merged
     return result
 

@@ -9,14 +9,18 @@ from engine.language.reads import Binding, Branch, Path
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A value that is a plain path into an observed object."""
+    """A value that is a plain path into an observed object.
+
+    ``shown``: the path as people read it, with the positions that the mapping itself names.
+    """
 
     binding: Binding
     path: Path = ()
+    shown: Path = ()
 
-    def down(self, key: str) -> Ref:
+    def down(self, key: str, shown: str | None = None) -> Ref:
         """The same path one key further."""
-        return Ref(self.binding, (*self.path, key))
+        return Ref(self.binding, (*self.path, key), (*self.shown, shown or key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class Trace:
         if base is None or isinstance(base, Made):
             return base
         for key in keys:
+            if key == ELEMENT:
+                return Made(base)  # whichever elements they are: the list stands for them
             base = step(base, key)
         return base
 
@@ -150,6 +152,10 @@ class Trace:
         """What was noted since ``mark`` came to nothing."""
         del self._notes[mark:]
 
+    def vain(self, mark: int) -> None:
+        """What was read since ``mark`` made nothing; it stays what the next attempt depends on."""
+        self._notes[mark:] = [note for note in self._notes[mark:] if note.how == "when"]
+
     def at(self, container: Any, key: str | int, mark: int, rule: int) -> None:
         """The notes since ``mark`` made this key of a result; without any, ``rule`` wrote it by
         itself."""
@@ -184,14 +190,18 @@ class Trace:
                 note = Note(rule, "copy", (step(path, key),) if path is not None else ())
                 self._records[id(target), key] = (note,)
 
-    def moved(self, before: Any, after: Any) -> None:
-        """A result object was copied: its records stay with the copy."""
+    def moved(self, before: Any, after: Any, joined: tuple[str, ...] = ()) -> None:
+        """A result object was copied: its records stay with the copy. What it says under the keys
+        ``joined`` was added to what the copy said there."""
         if isinstance(before, dict) and isinstance(after, dict) and before is not after:
             self._kept.append(after)
             for key in before:
                 known = self._records.get((id(before), key))
-                if known is not None:
-                    self._records.setdefault((id(after), key), known)
+                if known is None:
+                    continue
+                there = self._records.setdefault((id(after), key), known)
+                if key in joined and there is not known:
+                    self._records[id(after), key] = there + known
 
     def placed(self, before: list[Any], after: list[Any]) -> None:
         """A list of a result was made anew with the same elements in other places."""

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from engine.language.results import Rule
@@ -67,7 +68,13 @@ class Origins:
     def __init__(self, run: Run, moved: Moved | None = None) -> None:
         self._notes = run.trace.outputs(run.result, conditions=True)
         self._order = sorted(self._notes)
+        self._result = run.result
         self._moved = moved or {}
+
+    @cached_property
+    def _bare(self) -> frozenset[str]:
+        """The places of empty objects."""
+        return frozenset(path for path, value in _leaves(self._result, "") if value == {})
 
     def _before(self, path: str) -> str | None:
         """The path that a value had before lists were moved; None for what was put in."""
@@ -106,10 +113,11 @@ class Origins:
     def each(self, path: str) -> list[str]:
         """The source paths of what nothing reads; what only one format says is told piece by piece.
 
-        What a rule of the read half wrote by itself was never the source's.
+        What a rule of the read half wrote by itself was never the source's, but for an empty
+        object: that it is there says what it was written on condition of.
         """
         pieces = self._below(self._before(path) or "") if _NATIVE.search(path) else []
-        return pieces or self.of(path, conditions=False)
+        return pieces or self.of(path, conditions=path in self._bare)
 
     def near(self, path: str) -> str | None:
         """One source path for a canonical path, if need be that of what it stands in."""
@@ -224,7 +232,7 @@ def explained(
     origins = Origins(read, moved)
     notes = write.trace.outputs(write.result)
     rows: list[dict[str, Any]] = []
-    for path in _leaves(write.result, ""):
+    for path, _ in _leaves(write.result, ""):
         own = notes.get(path)
         if own is None:
             rows.append({"out": path, "in": origins.of(join(at, path)), "rule": "", "how": "copy"})
@@ -254,7 +262,7 @@ def join(base: str, path: str) -> str:
     return f"{base}.{path}" if base and path and not path.startswith("[") else base + path
 
 
-def _leaves(value: Any, path: str) -> Iterable[str]:
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         for key, each in value.items():
             yield from _leaves(each, step(path, key))
@@ -262,4 +270,4 @@ def _leaves(value: Any, path: str) -> Iterable[str]:
         for position, each in enumerate(value):
             yield from _leaves(each, step(path, position))
     else:
-        yield path
+        yield path, value

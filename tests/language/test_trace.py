@@ -71,6 +71,20 @@ def test_a_joined_element_keeps_what_it_came_from() -> None:
     assert found["[0].p[1].v"] == ("copy", ["l[1].v"])
 
 
+def test_a_joined_text_keeps_all_that_it_came_from() -> None:
+    mapping = """
+      $each: wire.l
+      $as: x
+      $item: { r: = x.r, t: = x.t }
+      $join: { same: r, concat: [t] }
+    """
+    found = told(mapping, {"l": [{"r": 1, "t": "a"}, {"r": 1, "t": "b"}, {"r": 1, "t": "c"}]})
+    assert found == {
+        "[0].r": ("copy", ["l[0].r"]),
+        "[0].t": ("copy", ["l[0].t", "l[1].t", "l[2].t"]),
+    }
+
+
 def test_a_merged_object_keeps_what_its_keys_came_from() -> None:
     found = told("{ $merge: [{ a: = wire.x }, { b: = wire.y, a: = wire.z }] }", {"x": 1, "y": 2})
     assert found == {"a": ("copy", ["x"]), "b": ("copy", ["y"])}
