@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ CHAT, CLAUDE = "openai-chat", "claude"
 
 # What one sample takes, in seconds: long enough for caches to be warm, whoever ran before.
 _SAMPLE = 0.01
+
+# Where texts stand in deltas, and what those of one case differ in.
+TEXTS = ("text", "content", "partial_json", "arguments")
+MORE = ("", " of", " a kind", ",\n", " \u00e9", " and on", ".", " it goes")
 
 Run = Callable[[], object]
 
@@ -176,13 +181,13 @@ class Cases:
         for event in events[:number]:
             for each in (stream, by_hand, lean):
                 each.feed(_framed(event))
-        frame = _framed(events[number])
+        frames = [_framed(_longer(events[number], more)) for more in MORE]
         return Case(
             name,
-            Side(lambda: by_hand.feed(frame)),
-            Side(lambda: stream.feed(frame)),
-            Side(lambda: lean.feed(frame)),
-            lambda: [each.feed(frame) for each in (by_hand, stream, lean)],
+            Side(_feeding(by_hand, frames)),
+            Side(_feeding(stream, frames)),
+            Side(_feeding(lean, frames)),
+            lambda: [b"".join(map(each.feed, frames)) for each in (by_hand, stream, lean)],
         )
 
     def _contexts(self, plan: Plan) -> tuple[Any, Any]:
@@ -241,6 +246,22 @@ def _stepper(half: Any, plan: Plan, ctx: Any) -> Callable[..., Any]:
 def _lean(plan: Plan) -> ToChat | ToClaude:
     model = str(plan.client_model)
     return ToChat(model, NOW) if plan.source == CHAT else ToClaude(model)
+
+
+def _feeding(stream: Any, frames: list[bytes]) -> Run:
+    """Feeds one of the frames, in turns."""
+    feed, turns = stream.feed, cycle(frames)
+    return lambda: feed(next(turns))
+
+
+def _longer(node: Any, more: str) -> Any:
+    """A delta with more at the end of its text."""
+    if isinstance(node, dict):
+        return {
+            key: value + more if key in TEXTS and isinstance(value, str) else _longer(value, more)
+            for key, value in node.items()
+        }
+    return [_longer(each, more) for each in node] if isinstance(node, list) else node
 
 
 def _framed(event: dict[str, Any]) -> bytes:

@@ -193,6 +193,10 @@ class Restoring:
         self._begins = {mask[:length] for mask in meant for length in range(1, len(mask))}
         self._waiting: dict[tuple[int, Any], Event] = {}
 
+    def again(self, event: Event) -> Event | None:
+        """None: the next text may hold a mask, or the beginning of one."""
+        return None
+
     def push(self, event: Event) -> list[Event]:
         """The event as the client is to see it, after what waited for it."""
         kind = event["type"]

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import Defect
 from engine.language.leftovers import unread
@@ -23,11 +23,29 @@ from engine.language.sections import Served, told
 from engine.language.trace import Trace
 
 State = dict[str, Any]
+Path = tuple[str | int, ...]
 
 # The state's own entries, out of reach of mappings.
-DONE, EMITTED, HELD = "$done", "$emitted", "$held"
-# The constant of a program that holds the start values of the state.
-START = "START"
+DONE, EMITTED, HELD, RULE = "$done", "$emitted", "$held", "$rule"
+# The constants of a program that hold the start values of the state and its steady rules.
+START, STEADY = "START", "STEADY"
+
+
+class Looks(NamedTuple):
+    """What a steady rule (:mod:`engine.language.steady`) looks at: paths whose own value decides
+    something, paths with all below them, and all that are read at all."""
+
+    itself: frozenset[Path]
+    whole: frozenset[Path]
+    read: frozenset[Path]
+
+    def copies(self, path: Path) -> bool:
+        """Whether a text at this path may be any other one."""
+        return path not in self.itself and not any(path[: len(w)] == w for w in self.whole)
+
+    def passes(self, path: Path) -> bool:
+        """Whether nothing is known of what stands at this path."""
+        return path not in self.read and self.copies(path)
 
 
 @dataclass(slots=True)
@@ -82,7 +100,7 @@ class EventHalf(Served):
     def start(self) -> State:
         """The state of a new stream."""
         first: State = self.program.names[START]
-        return {**copy.deepcopy(first), DONE: False, EMITTED: 0, HELD: {}}
+        return {**copy.deepcopy(first), DONE: False, EMITTED: 0, HELD: {}, RULE: 0}
 
     def losses(self) -> EventLosses:
         """A collector for one stream."""
@@ -98,13 +116,32 @@ class EventHalf(Served):
             return out
         losses.begin()
         try:
-            self._step(event, state, *roots, losses, out)
+            state[RULE] = self._step(event, state, *roots, losses, out)
         except Refusal:
             raise
         except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:
             raise self._told(self.program, error) from error
         state[EMITTED] += len(out)
         return out
+
+    def looks(self, state: State) -> Looks | None:
+        """What the rule of the last event looks at, if that rule is steady."""
+        found = self.program.names[STEADY].get(state[RULE])
+        return Looks(*found) if found else None
+
+    def again(
+        self, event: dict[str, Any], state: State, *roots: Any
+    ) -> list[dict[str, Any]] | None:
+        """What would be emitted for an event that goes the way of the last one, whose rule was
+        steady; None where something would be lost or it goes another way. Nothing changes."""
+        out: list[dict[str, Any]] = []
+        losses = self.losses()
+        number = self._step(event, state, *roots, losses, out)
+        return out if number == state[RULE] and not losses.counts else None
+
+    def repeated(self, state: State, times: int) -> None:
+        """The last event, which one event was emitted for, came so many times again."""
+        state[EMITTED] += times
 
     def finish(self, state: State, losses: EventLosses, *roots: Any) -> list[dict[str, Any]]:
         """Run the rules for the end of the bytes."""
@@ -128,7 +165,8 @@ class EventHalf(Served):
         if not state[DONE]:
             losses = EventLosses(self.traced.rules)
             try:
-                self.traced.names["step"](event, state, *roots, losses, out, trace)
+                step = self.traced.names["step"]
+                state[RULE] = step(event, state, *roots, losses, out, trace)
             except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:
                 raise self._told(self.traced, error) from error
             state[EMITTED] += len(out)

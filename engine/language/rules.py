@@ -6,7 +6,7 @@ from __future__ import annotations
 from engine.language.assembling import assemble, labelled
 from engine.language.compiler import Compiler
 from engine.language.directives import DIRECTIVES
-from engine.language.events import DONE, EMITTED, START, EventHalf
+from engine.language.events import DONE, EMITTED, START, STEADY, EventHalf
 from engine.language.lines import Lines
 from engine.language.loops import State as Variables
 from engine.language.loops import assign, mutations
@@ -16,6 +16,7 @@ from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.scope import Name, Scope
 from engine.language.sections import Forms, Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+from engine.language.steady import FIRST, steady_rules
 
 RULE_KEYS = frozenset(
     "event when let each as set append emit hold release then fail done also ignore".split()
@@ -59,6 +60,7 @@ class HalfCompiler:
         self.traced = traced
         self.compiler = Compiler(library, traced=traced, static=not traced)
         self.blocks: list[Lines] = []
+        self.numbers = FIRST - 1
         self.events, self.end = self._rules("events"), self._rules("end")
         self.state = self._state()
         heads = ["S", *roots.parameters, "L", "out", *(["T"] if traced else [])]
@@ -84,7 +86,10 @@ class HalfCompiler:
         self._stepper(handlers)
         start = self.node.get("state")
         compiler.expr.constants[START] = plain(start) if start is not None else {}
-        return assemble(self.label, compiler, self.blocks)
+        program = assemble(self.label, compiler, self.blocks)
+        if not self.traced:
+            program.names[STEADY] = program.constants[STEADY] = steady_rules(program.source)
+        return program
 
     def _state(self) -> Variables:
         """The variables of the stream, with how deep the rules change each."""
@@ -204,9 +209,11 @@ class HalfCompiler:
                 "taken = HANDLERS.get(kind, on_other) if type(kind) is str else on_other"
             )
             call = f"taken({root}, {self.parameters})"
-            test = f"if not {call} and not (type(kind) is str and kind in {kept}):"
+            compiler.out.add(f"number = {call}")
+            test = f"if not number and not (type(kind) is str and kind in {kept}):"
             with compiler.out.indented(test):
                 compiler.out.add(f"L.append({number})")
+            compiler.out.add("return number")
         compiler.out.add(f"HANDLERS = {table}")
         self.blocks.append(compiler.out)
 
@@ -259,10 +266,15 @@ class HalfCompiler:
                 compiler.out.add("taken = True")
             elif together:
                 compiler.out.late(lambda: compiler.check(binding, whole, rule.pos))
-                compiler.out.add("return True")
+                compiler.out.add(f"return taken or {self._next_number()}")
             else:
                 compiler.check_case(switch, scope, rule.pos, always=True)
-                compiler.out.add("return True")
+                compiler.out.add(f"return {self._next_number()}")
+
+    def _next_number(self) -> int:
+        """The number of a rule, by which it is known whether it is steady."""
+        self.numbers += 1
+        return self.numbers
 
     def _each(self, rule: Map, each: Node, scope: Scope) -> None:
         compiler = self.compiler

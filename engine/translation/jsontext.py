@@ -31,6 +31,7 @@ _SAMPLES = b"0" * (_LONG // _STRIDE)
 # With more of them than that, one look at all of the text costs less.
 _MOST_PLACES = 24
 
+_SCALARS = frozenset({str, int, float})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]|NaN|-?Infinity|-?[0-9][0-9.eE+-]*', re.S)
 _IN_STRING = re.compile(r'["\\]')
@@ -80,6 +81,15 @@ def loads(data: bytes | str) -> Any:
     return _loads_exactly(text)
 
 
+def read_scalar(data: bytes) -> object:
+    """Read a text or number that is known to be short; None for what is neither."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if type(value) in _SCALARS else None
+
+
 def parse_json(text: str) -> Any:
     """Read the arguments of a call. Raises JsonError."""
     return loads(text)
@@ -99,6 +109,11 @@ def dumps(value: Any) -> bytes:
 def compact_json(value: Any) -> str:
     """Write the arguments of a call; the rules of :func:`dumps`."""
     return dumps(value).decode()
+
+
+def ascii_json(value: str | int | float) -> bytes:
+    """A text or number as servers write it that escape all but ASCII."""
+    return json.dumps(value).encode()
 
 
 def stable(value: Any) -> bytes:

@@ -269,6 +269,13 @@ class Watcher:
             self._size += len(event["delta"])
             parts[name].pieces.append(event["delta"])
 
+    def more(self, event: Document) -> Callable[[str], None] | None:
+        """What takes the texts of events that are like this one but for it; None where texts of
+        their kind are not looked at."""
+        if event["type"] not in _WATCHED:
+            return None
+        return lambda text: self.push({**event, "delta": text})
+
     def choices(self) -> list[list[Document]]:
         """The parts so far, choice by choice."""
         if self._size > MAX_STREAM:

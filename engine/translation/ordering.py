@@ -18,8 +18,8 @@ Event = dict[str, Any]
 MAX_BYTES = 16 * 1024 * 1024
 """What is kept at most, in bytes, unless told otherwise."""
 
-_TEXTS = frozenset({"text", "thinking", "refusal", "args"})
-_DELTAS = _TEXTS | {"signature", "citation"}
+TEXTS = frozenset({"text", "thinking", "refusal", "args"})
+_DELTAS = TEXTS | {"signature", "citation"}
 _OF_PARTS = _DELTAS | {"part_start", "part_end"}
 _REOPENABLE = frozenset({"text", "thinking", "refusal"})
 
@@ -44,7 +44,7 @@ def _checked(event: Event) -> str:
     if kind in _OF_PARTS:
         if type(event.get("part")) not in (int, str):
             raise OrderingError(f"the upstream sent {kind} and did not say for which part")
-        if kind in _TEXTS and type(event.get("delta")) is not str:
+        if kind in TEXTS and type(event.get("delta")) is not str:
             raise OrderingError(f"the upstream sent {kind} that is no text")
     return kind
 
@@ -56,6 +56,10 @@ class Passthrough:
         """The event itself. Raises OrderingError."""
         _checked(event)
         return [event]
+
+    def again(self, event: Event) -> Event | None:
+        """The event itself."""
+        return event
 
 
 class Ordering:
@@ -88,6 +92,15 @@ class Ordering:
                 self._close_all(self._choices[number], out)
         out.append(event)
         return out
+
+    def again(self, event: Event) -> Event | None:
+        """What comes out for one more text like the last one, while it changes nothing here.
+        Arguments may end a call."""
+        part = self._choice(event).parts.get(event["part"])
+        choice = self._choices[event["choice"]]
+        if part is None or part is not choice.open or event["type"] == "args":
+            return None
+        return _numbered(event, part.number)
 
     def _delta(self, event: Event, kind: str) -> list[Event]:
         choice = self._choice(event)

@@ -18,8 +18,19 @@ from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
 from engine.translation.losses import Loss, Run, explained
-from engine.translation.ordering import Ordering, Passthrough
+from engine.translation.ordering import TEXTS, Ordering, Passthrough
 from engine.translation.plan import Plan
+from engine.translation.stencils import (
+    MAX_BYTES,
+    PROBE,
+    PROBED,
+    TRIES,
+    Stencil,
+    differing,
+    placed,
+    put,
+    stencil,
+)
 
 Event = dict[str, Any]
 
@@ -80,6 +91,22 @@ class Encoder:
             read, Run(self._half.traced.rules, written, trace), at
         )
 
+    def around(self, event: Event) -> tuple[bytes, bytes] | None:
+        """The bytes before and after the probe that stands for the text of an event like the last
+        one; None where the next could be written otherwise. Nothing changes."""
+        looks = self._half.looks(self._state)
+        if looks is None or not looks.copies(("delta",)):
+            return None
+        written = self._half.again(event, self._state, *self._roots)
+        if written is None or len(written) != 1:
+            return None
+        head, *tail = self._frame(written[0]).split(PROBED)
+        return (head, tail[0]) if len(tail) == 1 else None
+
+    def repeated(self, times: int) -> None:
+        """The last event was written so many times again, elsewhere."""
+        self._half.repeated(self._state, times)
+
     def _frame(self, event: Event) -> bytes:
         name = event.get(self._name) if self._name else None
         # JSON text is one line
@@ -92,6 +119,10 @@ class Stage(Protocol):
     def push(self, event: Event) -> list[Event]:
         """What comes out for an event that goes in."""
 
+    def again(self, event: Event) -> Event | None:
+        """What would come out for one more text like the last, alone; None where more could, or
+        where something changes."""
+
 
 class _Chain:
     """One stage after another."""
@@ -102,6 +133,10 @@ class _Chain:
 
     def push(self, event: Event) -> list[Event]:
         return [out for each in self._first.push(event) for out in self._second.push(each)]
+
+    def again(self, event: Event) -> Event | None:
+        first = self._first.again(event)
+        return None if first is None else self._second.again(first)
 
 
 class Stream:
@@ -126,6 +161,9 @@ class Stream:
         self._watcher = memory.Watcher() if plan.signs else None
         self._terminator = upstream.framing.terminator
         self._explanations: list[dict[str, Any]] | None = [] if explain else None
+        self._stencil: Stencil | None = None
+        self._like: Event | None = None  # the event of the last stencil
+        self._tries = 0 if explain else TRIES
         self.started = False
         self.done = False
         self.error: dict[str, Any] | None = None
@@ -162,6 +200,7 @@ class Stream:
     def _ended(self) -> bytes:
         if self.done:
             return b""
+        self._lift()
         try:
             events = self._half.finish(self._state, self._losses, *self._roots)
         except Refusal as refusal:
@@ -176,6 +215,7 @@ class Stream:
         error: Event = {"kind": kind, "message": message}
         if status is not None:
             error["status"] = status
+        self._lift()
         return self._events([{"type": "error", "error": error}])
 
     @property
@@ -206,6 +246,12 @@ class Stream:
     def _frames(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
         for name, data in frames:
+            if self._stencil is not None:
+                filled = self._stencil.fill(name, data)
+                if filled is not None:
+                    out.append(filled)
+                    continue
+                self._lift()
             if self.done:
                 break
             if data.rstrip() == self._terminator:
@@ -236,7 +282,41 @@ class Stream:
                 break
             if events:
                 out.append(self._events(events))
+            if self._tries and len(events) == 1 and events[0]["type"] in TEXTS and not self.done:
+                self._stencil = self._made(event, events[0], name, data)
         return b"".join(out)
+
+    def _made(self, event: Event, read: Event, name: str | None, data: bytes) -> Stencil | None:
+        """The stencil of an event and what was read of it; None where the next of its kind could
+        go another way. Nothing of the stream changes."""
+        looks, text = self._half.looks(self._state), read.get("delta")
+        if looks is None or not text or len(data) > MAX_BYTES:
+            return None
+        self._tries -= 1
+        path = placed(event, text, looks)
+        if path is None:
+            return None
+        again = {**read, "delta": PROBE}
+        like = self._half.again(put(event, path, PROBE), self._state, *self._roots) or [{}]
+        like[0].setdefault("choice", 0)
+        ordered = self._order.again(again) if like == [again] else None
+        around = self._encoder.around(ordered) if ordered is not None else None
+        if around is None:
+            return None
+        holes = [path, *(differing(self._like, event, path, looks) if self._like else ())]
+        watcher = self._watcher
+        told = watcher.more(read) if watcher is not None else None
+        made = stencil(event, (name, data), holes, self._name, around, told)
+        self._like = event if made is not None else None
+        return made
+
+    def _lift(self) -> None:
+        """The stencil does not fit any more."""
+        stencil, self._stencil = self._stencil, None
+        if stencil is not None and stencil.uses:
+            self._tries = TRIES
+            self._half.repeated(self._state, stencil.uses)
+            self._encoder.repeated(stencil.uses)
 
     def _explained(self, event: Event, into: list[dict[str, Any]]) -> bytes:
         """One upstream event with everything recorded."""

@@ -1,0 +1,215 @@
+"""The bytes around one piece of text, for the pieces that follow it.
+
+Most of a stream is one event over and over with another text in it. Where the rules that took it
+are steady (engine/language/steady.py), where nothing on its way is held back and nothing was lost,
+the next one gives the same bytes around its own text. A stencil holds these bytes, the upstream's
+and the client's; an event that does not fit goes the long way.
+
+Events may differ in more than their text: in numbers that count them, in padding. What no rule
+reads may be anything of its kind; that it differs is seen from two events that follow each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from engine.language.events import Looks, Path
+from engine.translation.jsontext import JsonError, ascii_json, dumps, loads, read_scalar
+
+Event = dict[str, Any]
+
+# Stands for the text while the bytes around it are looked for. Where it comes up besides, no
+# stencil is made.
+PROBE = "\u2591 the text \u2591"
+PROBED = dumps(PROBE)
+
+MAX_BYTES = 8192
+"""Of one event; what there is to save is little beside the cost of a longer one."""
+TRIES = 8
+"""So many times in a row a stream tries to make one that is of use; then it makes no more."""
+_MAX_HOLES = 4
+_MAX_LEAVES = 64
+_MAX_PLACES = 16
+
+
+class Stencil:
+    """What events of one kind become.
+
+    ``holes``: the upstream's bytes before each value that differs, and the value's kind, None for
+    the text; ``after`` is what follows the last. ``written``: the client's bytes before and after
+    the text. ``told`` is called with each text.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_end",
+        "_head",
+        "_holes",
+        "_name",
+        "_start",
+        "_tail",
+        "_told",
+        "event",
+        "uses",
+    )
+
+    def __init__(
+        self,
+        event: Event,
+        name: str | None,
+        holes: list[tuple[bytes, type | None]],
+        after: bytes,
+        written: tuple[bytes, bytes],
+        told: Callable[[str], None] | None,
+    ) -> None:
+        self.event = event
+        self.uses = 0
+        self._name = name
+        self._before = holes[0][0]
+        self._start, self._end = len(self._before), -len(after)
+        self._holes = holes
+        self._after = after
+        self._head, self._tail = written
+        self._told = told
+
+    def fill(self, name: str | None, data: bytes) -> bytes | None:
+        """The client's bytes of an event, which is given as the name and the data of its frame;
+        None when it does not fit."""
+        if (
+            name != self._name
+            or not data.startswith(self._before)
+            or not data.endswith(self._after)
+        ):
+            return None
+        if len(self._holes) == 1:
+            text = read_scalar(data[self._start : self._end])
+        else:
+            text = self._among(data)
+        if not text or type(text) is not str:
+            return None
+        self.uses += 1
+        if self._told is not None:
+            self._told(text)
+        return self._head + dumps(text) + self._tail
+
+    def _among(self, data: bytes) -> object:
+        """The text, where other values that differ stand beside it."""
+        text: object = None
+        start, stop = self._start, len(data) + self._end
+        for position, (_, kind) in enumerate(self._holes, 1):
+            between = self._holes[position][0] if position < len(self._holes) else b""
+            end = data.find(between, start, stop) if between else stop
+            value = read_scalar(data[start:end]) if end >= 0 else None
+            if type(value) is not (kind or str):
+                return None
+            text = value if kind is None else text
+            start = end + len(between)
+        return text
+
+
+def stencil(
+    event: Event,
+    frame: tuple[str | None, bytes],
+    holes: list[Path],
+    event_name: str | None,
+    written: tuple[bytes, bytes],
+    told: Callable[[str], None] | None,
+) -> Stencil | None:
+    """The stencil of an event, with the text at the first of ``holes``; None where its bytes do not
+    tell where they are. ``event_name``: the key that a frame's name is read to."""
+    name, data = frame
+    wanted = event
+    tokens: dict[bytes, type | None] = {}
+    for number, path in enumerate(holes):
+        mark = f"{PROBE}{number}"
+        value, token = _at(event, path), dumps(mark)
+        wanted = put(wanted, path, mark)
+        for raw in (dumps(value), ascii_json(value)):
+            found = _replaced(data, raw, token, wanted, (event_name, name))
+            if found is not None:
+                break
+        else:
+            return None
+        data = found
+        tokens[token] = type(value) if number else None
+    pieces: list[tuple[bytes, type | None]] = []
+    for token in sorted(tokens, key=data.index):
+        before, _, data = data.partition(token)
+        pieces.append((before, tokens[token]))
+    return Stencil(event, name, pieces, data, written, told)
+
+
+def _replaced(
+    data: bytes, raw: bytes, token: bytes, wanted: Event, name: tuple[str | None, str | None]
+) -> bytes | None:
+    """The bytes with a token in the place of a value, so that they are the document that is
+    wanted."""
+    at = data.find(raw)
+    for _ in range(_MAX_PLACES):
+        if at < 0:
+            return None
+        made = data[:at] + token + data[at + len(raw) :]
+        try:
+            document = loads(made)
+        except JsonError:
+            document = None
+        if type(document) is dict:
+            if name[0] is not None and name[1] is not None:
+                document.setdefault(*name)
+            if document == wanted:
+                return made
+        at = data.find(raw, at + 1)
+    return None
+
+
+def placed(event: Event, text: str, looks: Looks) -> Path | None:
+    """Where in an event this very text stands, if it may be any other there."""
+    found = [path for path, value in _leaves(event) if value is text]
+    return found[0] if len(found) == 1 and looks.copies(found[0]) else None
+
+
+def differing(one: Event, other: Event, text: Path, looks: Looks) -> list[Path]:
+    """The paths, beside that of the text, at which two events differ in what no rule reads; none
+    where they differ in more."""
+    mine, others = dict(_leaves(one)), dict(_leaves(other))
+    if mine.keys() != others.keys() or len(mine) > _MAX_LEAVES:
+        return []
+    found = [path for path in mine if path != text and mine[path] != others[path]]
+    fine = all(
+        looks.passes(path) and type(mine[path]) is type(others[path]) and _is_scalar(mine[path])
+        for path in found
+    )
+    return found if fine and len(found) < _MAX_HOLES else []
+
+
+def put(event: Event, path: Path, value: object) -> Event:
+    """The event with another value at a path."""
+    key, *rest = path
+    made: Any = event.copy()
+    made[key] = put(made[key], (*rest,), value) if rest else value
+    changed: Event = made
+    return changed
+
+
+def _at(event: Any, path: Path) -> Any:
+    for key in path:
+        event = event[key]
+    return event
+
+
+def _is_scalar(value: object) -> bool:
+    return type(value) in (str, int, float)
+
+
+def _leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """The values that hold no others, each with its path; empty objects are such."""
+    if type(node) is dict and node:
+        for key, value in node.items():
+            yield from _leaves(value, (*path, key))
+    elif type(node) is list and node:
+        for position, value in enumerate(node):
+            yield from _leaves(value, (*path, position))
+    else:
+        yield path, node
