@@ -198,7 +198,7 @@ def _compiled(section: Section, document: Any, roots: Roots) -> Result:
         out, lost = section.run(document, *roots)
     except (Refusal, Defect):
         return None, False
-    return _text(out), lost
+    return _text(out), bool(lost)
 
 
 def _text(value: Any) -> str:

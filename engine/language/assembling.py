@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import Defect
 from engine.language.compiler import Compiler
 from engine.language.lines import Lines
+from engine.language.lost import SOURCES, sources
 from engine.language.programs import Program
 from engine.language.results import Library
 from engine.language.scope import Scope
@@ -53,6 +54,9 @@ def section_program(
     root = roots.document
     binding = compiler.observe(root, "", Scope({}), "''" if traced else "None")
     binding.word = root
+    compiler.document = binding
+    if not traced:
+        compiler.expr.constants[SOURCES] = sources(node, root, library.word)
     names = roots.names()
     heads = [root, *roots.parameters, "L", *(["T"] if traced else [])]
     with compiler.out.indented(f"def main({', '.join(heads)}):"):

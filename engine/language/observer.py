@@ -143,7 +143,7 @@ class Observer(Recorder):
         if self.traced:
             path = binding.trace
             return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
-        if self.static:
+        if self.static or binding is self.document:
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
         # nulls do not count, and only the slow way can tell
         sure = test if rested else f"({test}) and _unread({var}, {kept})"

@@ -8,7 +8,8 @@ import re
 from engine.errors import MappingError
 from engine.language.expressions import Code, ExpressionError, Expressions
 from engine.language.lines import Lines
-from engine.language.reads import ELEMENT
+from engine.language.lost import joined
+from engine.language.reads import ELEMENT, Binding
 from engine.language.results import Library, Rule
 from engine.language.scope import Ref, Scope
 from engine.language.source import Node, Pos, Scalar
@@ -29,6 +30,8 @@ class Recorder:
         self.rules: list[Rule] = []
         self.expr = Expressions()
         self.out = Lines()
+        # the document itself: of what stands in it at once, losses are told whole
+        self.document: Binding | None = None
 
     # ---------------------------------------------------------------- mistakes
 
@@ -131,8 +134,17 @@ class Recorder:
         if self.traced:
             said = text or repr(reason)
             self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")
+        elif (paths := self._certain(mark)) is not None:
+            self.out.add(f"L.told({number}, {text}, {paths!r})")
         else:
             self.out.add(f"L.append({number})")
+
+    def _certain(self, mark: int) -> tuple[str, ...] | None:
+        """The paths read since ``mark``, where all are the document's own."""
+        refs = self.expr.notes[mark:]
+        if self.static or any(ref.binding is not self.document for ref in refs):
+            return None
+        return tuple(dict.fromkeys(joined(ref.path) for ref in refs))
 
     def refuse(self, pos: Pos, text: str, mark: int, status: int = 400) -> str:
         """Python statement that refuses the document; ``text`` is Python code of the sentence."""

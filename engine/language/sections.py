@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from engine.errors import Defect
+from engine.language.lost import SOURCES, Lost, Sources
 from engine.language.programs import Program
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
-from engine.language.trace import Trace
+from engine.language.trace import Trace, TracedLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +96,16 @@ class Section(Served):
         if not self._forms.kept():
             _ = self.traced
 
-    def run(self, document: Any, *roots: Any) -> tuple[Any, bool]:
-        """The result, and whether anything was lost. Raises Refusal (its path unknown) and
-        Defect."""
-        losses: list[int] = []
+    def run(self, document: Any, *roots: Any) -> tuple[Any, Lost]:
+        """The result, and what was lost. Raises Refusal (its path unknown) and Defect."""
+        losses = Lost()
         try:
             if self._quick is not None:
                 try:
-                    return self._quick(document, *roots, losses), bool(losses)
+                    return self._quick(document, *roots, losses), losses
                 except Unusual:
-                    losses = []
-            return self._main(document, *roots, losses), bool(losses)
+                    losses = Lost()
+            return self._main(document, *roots, losses), losses
         except Refusal:
             raise
         except EVALUATION_ERRORS as error:
@@ -124,6 +124,23 @@ class Section(Served):
             raise self._refused(self.traced, error) from None
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise self._refused(self.traced, error) from error
+
+    def told(self, lost: Lost) -> list[TracedLoss] | None:
+        """What a run lost, as a traced one tells it; None where only that can."""
+        rules, found = self.program.rules, []
+        for said in lost:
+            if said.path is None:
+                return None
+            rule = rules[said.rule]
+            reason = rule.reason if said.reason is None else said.reason
+            found.append(TracedLoss(said.path, reason, said.rule, rule.kind))
+        return found
+
+    @property
+    def sources(self) -> Sources:
+        """Where fields are copied from, as far as that is known beforehand."""
+        found: Sources = self.program.names[SOURCES]
+        return found
 
     def rule(self, number: int, traced: bool = False) -> Rule:
         """A rule by its number in the generated code."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from engine.language.lost import Sources
 from engine.language.results import Rule
 from engine.language.trace import Note, Trace, TracedLoss, step
 
@@ -191,34 +192,124 @@ def _meeting(paths: list[str]) -> list[str]:
     return [_joined(segments) for segments in by_root.values()]
 
 
-def told(read: Run | None, write: Run | None, side: str, moved: Moved | None = None) -> list[Loss]:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one half lost, by paths of the document it read, and its rules."""
+
+    losses: list[TracedLoss]
+    rules: tuple[Rule, ...]
+
+
+def told(read: Run, write: Run | None, side: str, moved: Moved | None = None) -> list[Loss]:
     """All losses of a translation, each path and reason once, in the order they came up.
 
     ``moved``: lists of the canonical document whose elements were moved between the halves.
     """
+    first = Side(read.trace.losses, read.rules)
+    if write is None:
+        return _told([(first, _own)], side)
+    origins = Origins(read, moved)
+
+    def places(loss: TracedLoss) -> list[str]:
+        if loss.kind == "unread" and loss.path:
+            return origins.each(loss.path)
+        # what is lost on purpose is told, even when only its surroundings have a place
+        found = origins.of(loss.path) if loss.path else []
+        return found or [origins.near(loss.path) or ""]
+
+    return _told([(first, _own), (Side(write.trace.losses, write.rules), places)], side)
+
+
+def told_at_once(read: Side, write: Side, copied: Copied, side: str) -> list[Loss] | None:
+    """The same without a traced run; None where only one can tell where something came from."""
+    places = {loss.path: copied.of(loss.path) for loss in write.losses}
+    if None in places.values():
+        return None
+    sides = [(read, _own), (write, lambda loss: places[loss.path] or [])]
+    return _told(sides, side)
+
+
+def _own(loss: TracedLoss) -> list[str]:
+    return [loss.path]
+
+
+def _told(sides: Sequence[tuple[Side, Callable[[TracedLoss], list[str]]]], side: str) -> list[Loss]:
     found: dict[tuple[str, str], Loss] = {}
-
-    def add(run: Run, loss: TracedLoss, path: str) -> None:
-        key = (path, loss.reason)
-        found.setdefault(key, Loss(path, loss.reason, run.pos(loss.rule), loss.kind, side))
-
-    if read is not None:
-        for loss in read.trace.losses:
-            add(read, loss, loss.path)
-    if read is not None and write is not None:
-        origins = Origins(read, moved)
-        for loss in write.trace.losses:
-            if loss.kind == "unread" and loss.path:
-                places = origins.each(loss.path)
-            else:
-                # what is lost on purpose is told, even when only its surroundings have a place
-                places = origins.of(loss.path) if loss.path else []
-                places = places or [origins.near(loss.path) or ""]
-            for path in places:
-                add(write, loss, path)
+    for lost, places in sides:
+        for loss in lost.losses:
+            rule = lost.rules[loss.rule].place if loss.rule >= 0 else ""
+            for path in places(loss):
+                made = Loss(path, loss.reason, rule, loss.kind, side)
+                found.setdefault((path, loss.reason), made)
     # what a rule tells of on purpose, another loop over the same list may not have read
     told_of = {loss.path for loss in found.values() if loss.kind != "unread"}
     return [loss for loss in found.values() if loss.kind != "unread" or loss.path not in told_of]
+
+
+class Copied:
+    """Where the values of a canonical document came from, as far as its half copies them from
+    places that are known beforehand (:func:`engine.language.lost.sources`)."""
+
+    def __init__(self, sources: Sources, document: Any, canonical: Any) -> None:
+        self._sources = sources
+        self._document = document
+        self._canonical = canonical
+
+    def of(self, path: str) -> list[str] | None:
+        """The source paths behind a canonical path; None when that is not certain."""
+        if not path:
+            return [""]
+        value = _at(self._canonical, path)
+        if value is None:
+            return None
+        known = self._sources.get(path)
+        if known is None:
+            return self._kept(path, value)
+        if known:
+            there = (each for each in known if _at(self._document, each) is not None)
+            found = next(there, None)
+            return None if found is None else [found]
+        pieces = _same(value, self._document, path, "")
+        if pieces is None:
+            return None
+        # in the order of a traced run
+        order = sorted(pieces, key=lambda piece: (piece[0][len(path)] != ".", piece[0]))
+        return [place for _, place in order]
+
+    def _kept(self, path: str, value: Any) -> list[str] | None:
+        """Where one key stood of what a ``$rest`` kept."""
+        for kept, known in self._sources.items():
+            key = path[len(kept) + 1 :]
+            if known or not path.startswith(f"{kept}.") or type(self._document) is not dict:
+                continue
+            if self._document.get(key) is value:
+                return [key]
+        return None
+
+
+def _at(document: Any, path: str) -> Any:
+    """The value at a path of plain keys; None when there is none."""
+    for key in path.split("."):
+        document = document.get(key) if type(document) is dict else None
+    return document
+
+
+def _same(value: Any, document: Any, path: str, place: str) -> list[tuple[str, str]] | None:
+    """The paths of what was taken as it was from an object, and where it stood; None when there is
+    something else in it."""
+    if type(value) is not dict or type(document) is not dict:
+        return None
+    found: list[tuple[str, str]] = []
+    for key, each in value.items():
+        below, there = step(path, key), step(place, key)
+        if each is document.get(key):
+            found.append((below, there))
+            continue
+        inner = _same(each, document.get(key), below, there)
+        if inner is None:
+            return None
+        found += inner
+    return found
 
 
 def explained(

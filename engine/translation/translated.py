@@ -1,19 +1,21 @@
 """What a translation gives: a request for an upstream, an answer for a client, and why they are so.
 
-Losses and explanations run the halves once more, traced, and only when somebody asks for them.
+Explanations, and losses that the code which served cannot tell, run the halves once more, traced,
+and only when somebody asks for them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
+from engine.language.lost import Lost
 from engine.language.sections import Section
 from engine.translation import memory
-from engine.translation.losses import Loss, Moved, Run, explained, told
+from engine.translation.losses import Copied, Loss, Moved, Run, Side, explained, told, told_at_once
 from engine.translation.plan import Ctx, Plan
 
 Body = dict[str, Any]
@@ -32,20 +34,43 @@ class Half:
     spelt: Callable[[str], str] = str
     # what is done to the result in place
     then: Callable[[Any, memory.Moved], None] | None = None
+    # what the last run lost
+    lost: Lost = field(default_factory=Lost)
 
-    def run(self) -> tuple[Any, bool]:
-        return self.section.run(self.document, self.client, self.plan, self.ctx)
+    def run(self) -> Any:
+        """The result. Raises Refusal and Defect."""
+        result, self.lost = self.section.run(self.document, self.client, self.plan, self.ctx)
+        return result
 
     def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
         """The result, and its losses: found when they are asked for."""
-        result, lost = self.run()
-        return result, (lambda: told(self.trace(), None, "response")) if lost else list
+        return self.run(), partial(losses, self, None, "response")
+
+    def sure(self) -> Side | None:
+        """What the last run lost, as it was told at once; None where tracing has to tell."""
+        found = self.section.told(self.lost)
+        return None if found is None else Side(found, self.section.program.rules)
 
     def trace(self) -> Run:
         result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
         if self.then is not None:
             self.then(result, trace.placed)
         return Run(self.section.traced.rules, result, trace)
+
+
+def losses(read: Half, write: Half | None, side: str, moved: Moved | None = None) -> list[Loss]:
+    """What the last runs lost, by paths of the document that was read. Only what the code that
+    served cannot tell is found by tracing."""
+    if not read.lost and (write is None or not write.lost):
+        return []
+    first, second = read.sure(), Side([], ()) if write is None else write.sure()
+    if first is not None and second is not None and not moved:
+        canonical = None if write is None else write.document
+        copied = Copied(read.section.sources, read.document, canonical)
+        found = told_at_once(first, second, copied, side)
+        if found is not None:
+            return found
+    return told(read.trace(), write.trace() if write else None, side, moved)
 
 
 @dataclass
@@ -59,7 +84,6 @@ class Translated:
     plan: Plan
     _read: Half
     _write: Half
-    _lost: bool
     _again: Callable[[], Translated]
     _moved: Moved
 
@@ -86,9 +110,7 @@ class Translated:
     @cached_property
     def losses(self) -> list[Loss]:
         """What did not get across, by the client's own paths."""
-        if not self._lost:
-            return []
-        found = told(self._read.trace(), self._write.trace(), "request", self._moved)
+        found = losses(self._read, self._write, "request", self._moved)
         return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
 
     def explain(self) -> list[dict[str, Any]]:
@@ -115,7 +137,6 @@ class Answer:
     plan: Plan
     _read: Half
     _write: Half
-    _lost: bool
     _canonical: Body
 
     @property
@@ -129,7 +150,7 @@ class Answer:
     @cached_property
     def losses(self) -> list[Loss]:
         """What did not get across, by the upstream's paths."""
-        return told(self._read.trace(), self._write.trace(), "response") if self._lost else []
+        return losses(self._read, self._write, "response")
 
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""

@@ -1,8 +1,8 @@
 """The translator: documents and bytes of one wire format in, of another one out. Sans I/O.
 
 A request is read into the canonical form by its source's mapping and written from it by its
-target's. Losses and explanations run the same mappings once more, traced, and only when somebody
-asks for them and something was lost.
+target's. Explanations run the same mappings once more, traced; so do losses, when somebody asks
+for them and the mappings alone cannot tell where they were.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ class Translator:
             plan.scope = scope
             plan.vendor = Vendor(plan.vendor, scope) if scope else plan.vendor
             reading.then = lambda result, moved: estrange(result, scope)
-        plan.canonical, lost = self._run(reading, None)
-        return self._sent(client, upstream, plan, reading, lost, edit, moved or {})
+        plan.canonical = self._run(reading, None)
+        return self._sent(client, upstream, plan, reading, edit, moved or {})
 
     def _sent(
         self,
@@ -171,7 +171,6 @@ class Translator:
         upstream: Format,
         plan: Plan,
         reading: Half,
-        lost: bool,
         edit: Callable[[Body], Body] | None,
         moved: Moved,
     ) -> Translated:
@@ -182,7 +181,7 @@ class Translator:
         if edit is not None:
             canonical = edit(canonical)
         writing = self._writing(client, upstream, plan, canonical)
-        out, lost_too = self._run(writing, reading, moved)
+        out = self._run(writing, reading, moved)
         if type(out) is not dict:
             raise Rejected("there is nothing to send")
         if plan.renamed:
@@ -194,8 +193,8 @@ class Translator:
         path = (who.path if who and who.path else None) or upstream.upstream_path(
             wanted, plan.stream
         )
-        again = partial(self._sent, client, upstream, plan, reading, lost, edit, moved)
-        return Translated(out, path, sent, plan, reading, writing, lost or lost_too, again, moved)
+        again = partial(self._sent, client, upstream, plan, reading, edit, moved)
+        return Translated(out, path, sent, plan, reading, writing, again, moved)
 
     def require(
         self,
@@ -216,7 +215,7 @@ class Translator:
         if streams and not self._capabilities.lacking(limits):
             return
         plan, reading = self._planned(client, upstream, who, body, model, stream, None, headers)
-        canonical, _ = self._run(reading, None)
+        canonical = self._run(reading, None)
         ctx = plan.ctx(upstream, upstream.vendor)
         ctx["limits"], ctx["provider"] = limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
@@ -278,9 +277,7 @@ class Translator:
             row = self._rows[key] = {**side.limits.row(model), **own}
         return row
 
-    def _run(
-        self, half: Half, reading: Half | None, moved: Moved | None = None
-    ) -> tuple[Any, bool]:
+    def _run(self, half: Half, reading: Half | None, moved: Moved | None = None) -> Any:
         """Run a section; a refusal is told with the client's path, found by running once more,
         traced."""
         try:
@@ -324,7 +321,7 @@ class Translator:
             plan.data,
             plan.ctx(upstream, plan.vendor),
         )
-        canonical, lost = self._use(reading)
+        canonical = self._use(reading)
         fit_answer(canonical)
         writing = Half(
             client.write["response"],
@@ -333,10 +330,9 @@ class Translator:
             plan.data,
             plan.ctx(client, client.vendor),
         )
-        out, lost_too = self._use(writing)
+        out = self._use(writing)
         error, usage = canonical.get("error"), canonical.get("usage")
-        lost = lost or lost_too
-        return Answer(out, error, usage, plan, reading, writing, lost, canonical)
+        return Answer(out, error, usage, plan, reading, writing, canonical)
 
     def passing(
         self, body: Body, format: str, request: Body, provider: str | None = None
@@ -349,10 +345,10 @@ class Translator:
         who, _ = self._target(format, provider)
         plan, _ = self._planned(side, side, who, request, None, None, None, None)
         ctx = plan.ctx(side, who.vendor if who else side.vendor)
-        answer, _ = self._use(Half(side.read["response"], body, plan.body, plan.data, ctx))
+        answer = self._use(Half(side.read["response"], body, plan.body, plan.data, ctx))
         return answer.get("error"), answer.get("usage")
 
-    def _use(self, half: Half) -> tuple[Any, bool]:
+    def _use(self, half: Half) -> Any:
         try:
             return half.run()
         except Refusal as refusal:
@@ -378,7 +374,7 @@ class Translator:
         body = request if isinstance(request, dict) else {}
         plan, reading = self._planned(client, upstream, who, body, None, None, None, None)
         try:
-            plan.canonical, _ = reading.run()
+            plan.canonical = reading.run()
         except Refusal:
             # an answer may come without a request that could be sent
             plan.canonical = {}
@@ -486,14 +482,14 @@ class Translator:
         """A request of this format in the canonical form. Raises Rejected."""
         client = self._format(source)
         _, reading = self._planned(client, client, None, body, None, None, None, None)
-        return dict(self._run(reading, None)[0])
+        return dict(self._run(reading, None))
 
     def write_response(self, answer: Body, target: str, request: Body) -> Body:
         """A canonical answer in this format, for the client that sent ``request``."""
         client = self._format(target)
         plan = self._plan_of(client, client, request, None)
         ctx = plan.ctx(client, client.vendor)
-        return dict(Half(client.write["response"], answer, request, plan.data, ctx).run()[0])
+        return dict(Half(client.write["response"], answer, request, plan.data, ctx).run())
 
     def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
         """Canonical events in this format, for the client that sent ``request``; bytes for each

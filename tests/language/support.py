@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.language.assembling import section as compiled
 from engine.language.events import EventHalf
+from engine.language.lost import Lost
 from engine.language.quick import quick_tree
 from engine.language.results import Library
 from engine.language.rules import event_half
@@ -19,6 +20,7 @@ from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, Seq, parse, plain, read
+from engine.language.trace import TracedLoss
 
 CTX = frozenset({"model", "limits", "now"})
 ROOTS = Roots("wire", ("client", "plan"), (("ctx", CTX),))
@@ -76,10 +78,16 @@ def outcome(mapping: Section, document: Any) -> Outcome:
         return Outcome(None, [], _refusal(mapping, document, refusal))
     traced, trace = mapping.trace(document, *GIVEN)
     assert traced == result
-    assert bool(trace.losses) is lost
+    assert bool(trace.losses) is bool(lost)
+    told = mapping.told(lost)
+    assert told is None or _words(told) == _words(trace.losses)
     # two checks may find the same; whoever tells losses tells each once
     losses = dict.fromkeys(f"{loss.path}: {loss.reason}" for loss in trace.losses)
     return Outcome(result, list(losses), None)
+
+
+def _words(losses: list[TracedLoss]) -> list[tuple[str, str, str]]:
+    return [(loss.path, loss.reason, loss.kind) for loss in losses]
 
 
 def _quick_agrees(mapping: Section, document: Any) -> None:
@@ -99,7 +107,7 @@ def _quick_agrees(mapping: Section, document: Any) -> None:
 
 def _ran(names: dict[str, Any], document: Any) -> tuple[Any, ...] | None:
     """What a program gives, loses or refuses; None when the document is unusual."""
-    losses: list[int] = []
+    losses = Lost()
     try:
         return repr(names["main"](document, *GIVEN, losses)), losses
     except Unusual:

@@ -88,8 +88,10 @@ def test_losses_before_an_unusual_object_are_not_told_twice() -> None:
     text = "l: { $each: wire.l, $as: e, $item: { $first: [ = e.x, { $drop: no, $of: e.y } ] } }"
     mapping = section(text, parse("usual: { read: { e: [x, y] } }", "usual.yaml"))
     mapping.quicken()
-    assert mapping.run({"l": [{"y": 1}, {"z": 1}]}, *GIVEN) == ({"l": []}, True)
-    assert mapping.run({"l": [{"x": 1}]}, *GIVEN) == ({"l": [1]}, False)
+    result, lost = mapping.run({"l": [{"y": 1}, {"z": 1}]}, *GIVEN)
+    assert result == {"l": []}
+    assert [mapping.rule(said.rule).reason for said in lost] == ["no", "no rule reads this"]
+    assert mapping.run({"l": [{"x": 1}]}, *GIVEN) == ({"l": [1]}, [])
 
 
 @pytest.mark.parametrize("element", [[{}], [1], "xy", 5, None, {"x": 2}, {"z": 2}], ids=str)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Rejected, UpstreamError
+from engine.language.lost import Lost
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
 from engine.language.sections import Section
 from engine.translation.jsontext import dumps, loads
@@ -134,9 +135,9 @@ def _told(error: Rejected | UpstreamError) -> None:
 
 def _same_in_both_forms(section: Section, document: Any, *roots: Any) -> None:
     """What serves, the quick form where it can, says what the general form says."""
-    losses: list[int] = []
+    losses = Lost()
     try:
-        general = section.program.names["main"](document, *roots, losses), bool(losses)
+        general = section.program.names["main"](document, *roots, losses), losses
     except (Refusal, *EVALUATION_ERRORS):
         with pytest.raises(Refusal):
             section.run(document, *roots)

@@ -1,0 +1,138 @@
+"""What one run of a section lost, as the code that serves tells it.
+
+That code knows where it is in the mapping, not where its values came from. What it lost of the
+document itself it tells whole; of anything else it tells the rule only, and a traced run has to say
+the rest. The same for where a half takes the fields it makes: :func:`sources` finds the ones that
+are copied from a path known beforehand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from engine.language.leftovers import unread
+from engine.language.reads import Tree
+from engine.language.results import scalar_text
+from engine.language.source import Map, Node, Scalar, Seq
+from engine.language.trace import step
+
+# The constant of a program that holds what :func:`sources` found.
+SOURCES = "SOURCES"
+Sources = Mapping[str, tuple[str, ...]]
+
+
+class Said(NamedTuple):
+    """A loss: the number of its rule, its path; the reason where the rule does not say all of it.
+
+    Without a path only a traced run knows which one it is.
+    """
+
+    rule: int
+    path: str | None
+    reason: str | None
+
+
+class Lost(list[Said]):
+    """The losses of one run, in their order."""
+
+    __slots__ = ()
+
+    def append(self, number: int) -> None:  # type: ignore[override]
+        """A rule lost something; which, only a traced run knows."""
+        super().append(Said(number, None, None))
+
+    def told(self, number: int, reason: str | None, paths: tuple[str, ...]) -> None:
+        """A rule lost what is at these paths of the document, for a reason made at run time."""
+        self.extend(Said(number, path, reason) for path in paths or ("",))
+
+    def unread(
+        self,
+        number: int,
+        value: Any,
+        tree: Tree,
+        which: Callable[[Any, Tree], list[tuple[str, ...]]] = unread,
+    ) -> None:
+        """The document held what no rule reads."""
+        for keys in which(value, tree):
+            self.extend([Said(number, joined(keys), None)])
+
+
+def joined(keys: Iterable[str]) -> str:
+    """The path of these keys, one below the other."""
+    path = ""
+    for key in keys:
+        path = step(path, key)
+    return path
+
+
+def sources(node: Node, document: str, word: str) -> dict[str, tuple[str, ...]]:
+    """Where a half copies its fields from: paths of what it makes to paths of its document, of
+    which the first that holds something is taken.
+
+    Only fields that are copied wherever they are there; objects in objects, no lists. No path at
+    all: what a ``$rest`` keeps under ``native.<word>`` stood in the document as it stands there.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    if isinstance(node, Map) and _words(node) <= _ABOVE and document not in _bound(node):
+        if document in [scalar_text(item) for item in _items(node.get("$rest"))]:
+            found[step("native", word)] = ()
+        path = re.compile(rf"{document}((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
+        _fields(node, path, "", found)
+    return found
+
+
+# What a map may hold beside its fields, which does nothing to them.
+_ABOVE = frozenset(("$let", "$rest", "$ignore", "$spread"))
+
+
+def _words(node: Map) -> set[str]:
+    return {key for key in node.keys() if key.startswith("$")}
+
+
+def _fields(
+    node: Map, path: re.Pattern[str], place: str, found: dict[str, tuple[str, ...]]
+) -> None:
+    for key, child in node.entries:
+        name = str(key.value)
+        if name.startswith("$"):
+            continue
+        there = step(place, name)
+        copied = _copied(child, path)
+        if copied:
+            found[there] = copied
+        elif isinstance(child, Map) and not _words(child):
+            _fields(child, path, there, found)
+
+
+def _copied(node: Node, path: re.Pattern[str]) -> tuple[str, ...]:
+    """The paths that a node is a copy of, each when those before it hold nothing."""
+    if isinstance(node, Scalar):
+        text = scalar_text(node) or ""
+        formula = text.startswith("= ") or (node.plain and text.startswith("="))
+        return _path(text[1:], path) if formula else ()
+    if not isinstance(node, Map):
+        return ()
+    given = {str(key.value): value for key, value in node.entries}
+    if not {"$value"} <= given.keys() <= {"$value", "$type", "$else"}:
+        return ()
+    first = _path((scalar_text(given["$value"]) or "").removeprefix("="), path)
+    if not first or "$else" not in given:
+        return first
+    otherwise = _copied(given["$else"], path)
+    return (*first, *otherwise) if otherwise else ()
+
+
+def _path(text: str, path: re.Pattern[str]) -> tuple[str, ...]:
+    match = path.fullmatch(text.strip())
+    return (match[1][1:],) if match else ()
+
+
+def _bound(node: Map) -> set[str]:
+    names = node.get("$let")
+    return {str(key.value) for key, _ in names.entries} if isinstance(names, Map) else set()
+
+
+def _items(node: Node | None) -> Iterable[Node | None]:
+    return node.items if isinstance(node, Seq) else (node,)
