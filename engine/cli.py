@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from engine.console import known, pretty, stop
+from engine.console import known, own_mappings, pretty, settings_of, stop
 from engine.errors import ConfigError, MappingError, Rejected, UpstreamError
 from engine.provider_commands import providers
 from engine.resources import shipped
@@ -271,14 +271,18 @@ def mapping_matrix(check: bool, as_json: bool, config: str | None, out: Path) ->
 
 
 @main.command()
+@click.option("--config", help="With the quirks of this configuration's own mappings.")
 @click.argument("what")
-def schema(what: str) -> None:
+def schema(what: str, config: str | None) -> None:
     """Print the JSON Schema of a sort of file, for editors and other tools."""
     from engine import editor_schemas
 
     if what not in editor_schemas.NAMES:
         raise click.UsageError(f"{what} is not one of {', '.join(editor_schemas.NAMES)}")
-    click.echo(pretty(editor_schemas.schema(what)))
+    try:
+        click.echo(pretty(editor_schemas.schema(what, own_mappings(settings_of(config)))))
+    except MappingError as error:
+        stop(error.problems)
 
 
 main.add_command(providers)

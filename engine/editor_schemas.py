@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.gateway import failures, payload
@@ -22,11 +23,14 @@ from engine.translation import (
 )
 
 
-def schema(name: str) -> dict[str, Any]:
-    """The schema of one sort of file. Raises KeyError."""
+def schema(name: str, own: Sequence[Path] = ()) -> dict[str, Any]:
+    """The schema of one sort of file; ``own``: further folders of mappings, with quirks of theirs.
+
+    Raises KeyError for a name that is none, MappingError for quirks that do not hold.
+    """
     if name in _WRITTEN:
         return _WRITTEN[name]()
-    known = quirks.Quirks.load([shipped("mappings")])
+    known = quirks.Quirks.load([shipped("mappings"), *own])
     if name == "configuration":
         return configuration.json_schema_of(known)
     if name == "provider":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.console import known, stop
+from engine.console import known, own_mappings, pretty, settings_of, stop
 from engine.errors import ConfigError, MappingError
 from engine.language.source import suggest
 from engine.resources import shipped
@@ -34,6 +34,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # A model may have to be loaded first.
 ANSWER_SECONDS = 120.0
 PROBE_SECONDS = 15.0
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 CONFIG = click.option("--config", help="With the providers and mappings of this configuration.")
 JSON = click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
@@ -96,7 +97,7 @@ def _must_be_known(name: str, translator: Translator) -> None:
 @click.option("--dir", "folder", help="Where to write; default: providers-dir, or ./providers.")
 @click.option("--format", "wire", help="The wire format that it speaks, where it cannot be asked.")
 @click.option("--model", help="The model to try; default: the first that it lists.")
-@click.option("--timeout", type=float, default=PROBE_SECONDS, help="Seconds for each question.")
+@click.option("--timeout", type=SECONDS, default=PROBE_SECONDS, help="Seconds for each question.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @CONFIG
 @JSON
@@ -120,7 +121,7 @@ def new(
     from engine.translation import conformance
     from engine.translation.provider_draft import Draft
 
-    settings = _settings(config)
+    settings = settings_of(config)
     base_url = _usable(name, base_url.rstrip("/"))
     home = Path(folder) if folder else (settings and settings.providers_dir) or Path("providers")
     mine = [home / f"{name}.yaml", home / f"{name}{provider_cases.SUFFIX}"]
@@ -151,7 +152,7 @@ def new(
         found.models,
     )
     wanted = model or next(iter(found.models), None)
-    checks = conformance.load(_mappings(settings))
+    checks = conformance.load(own_mappings(settings))
     results: list[Result] = []
     if wanted is not None and (key is not None or not found.locked):
         load = partial(_loaded, settings)
@@ -175,7 +176,7 @@ def new(
 def _usable(name: str, base_url: str) -> str:
     if not NAME.fullmatch(name):
         stop([f"{name}: a name is of small letters, digits and -"], 2)
-    if not re.match(r"https?://[^/?#@]+(/[^?#]*)?$", base_url):
+    if not re.match(r"https?://[^/?#@\s]+(/[^?#\s]*)?\Z", base_url):
         words = "begins with http:// or https://, names a host, and ends with its path"
         stop([f"{base_url}: a base URL {words}"], 2)
     return base_url
@@ -202,8 +203,15 @@ def _write(
     home: Path,
     settings: Settings | None,
 ) -> list[Path]:
-    """Write the provider's files; their names."""
+    """Write the provider's files, and what editors check them by; the names of the files."""
+    from engine import editor_schemas
+    from engine.translation.provider_draft import SCHEMAS
+
     home.mkdir(parents=True, exist_ok=True)
+    (home / SCHEMAS).mkdir(exist_ok=True)
+    for sort in ("provider", "provider-cases"):
+        text = pretty(editor_schemas.schema(sort, own_mappings(settings))) + "\n"
+        (home / SCHEMAS / f"{sort}.json").write_text(text, encoding="utf-8")
     file, cases = home / f"{draft.name}.yaml", home / f"{draft.name}{provider_cases.SUFFIX}"
     file.write_text(draft.file(), encoding="utf-8")
     cases.write_text(draft.cases(checks, model), encoding="utf-8")
@@ -233,6 +241,8 @@ def _next_steps(
     if model:
         row += f", models: [{{ id: {json.dumps(model)} }}]"
     lines = [f"wrote {path}" for path in written[:2]]
+    if model is None:
+        lines.append("it lists no models: have one tried with --model NAME --force")
     lines += [f"wrote {len(written) - 2} snapshots in {home / 'snapshots' / draft.name}", ""]
     lines += ["next, in the configuration:", ""]
     lines += [] if own else [f"providers-dir: {home}"]
@@ -252,7 +262,7 @@ def _next_steps(
 @KEY_ENV
 @click.option("--model", help="The model to ask; default: of --config, else the first it lists.")
 @click.option("--check", "only", multiple=True, help="Only this check of the live run; repeatable.")
-@click.option("--timeout", type=float, default=ANSWER_SECONDS, help="Seconds for each answer.")
+@click.option("--timeout", type=SECONDS, default=ANSWER_SECONDS, help="Seconds for each answer.")
 @click.option(
     "--live/--offline", default=None, help="Ask it; default: when its key is known, or to be had."
 )
@@ -279,7 +289,7 @@ def test(
     from engine.gateway.probe import ProbeError
     from engine.translation import conformance
 
-    settings = _settings(config)
+    settings = settings_of(config)
     home = Path(folder) if folder else settings.providers_dir if settings else None
     translator = _loaded(settings, home)
     _must_be_known(name, translator)
@@ -300,7 +310,7 @@ def test(
     if live is None:
         live = bool(key) or trial.credential_of(settings, name) is not None
     if live:
-        checks = _picked(only, conformance.load(_mappings(settings)).checks)
+        checks = _picked(only, conformance.load(own_mappings(settings)).checks)
         try:
             snapshot = trial.setup(name, translator, settings, key, base_url, timeout)
             results = asyncio.run(_live(snapshot, checks, model, name, settings))
@@ -373,26 +383,11 @@ def _progress(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _settings(config: str | None) -> Settings | None:
-    if config is None:
-        return None
-    from engine.gateway.config import load
-
-    try:
-        return load(Path(config))
-    except ConfigError as error:
-        stop(error.problems)
-
-
-def _mappings(settings: Settings | None) -> list[Path]:
-    return [settings.mappings_dir] if settings and settings.mappings_dir else []
-
-
 def _loaded(settings: Settings | None, home: Path | None) -> Translator:
     """The translator of a configuration, with this folder of provider files."""
     try:
         return Translator.load(
-            mappings=_mappings(settings),
+            mappings=own_mappings(settings),
             providers=[home] if home else [],
             settings=settings.providers if settings else None,
         )

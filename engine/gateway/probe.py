@@ -26,6 +26,7 @@ from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError
 from engine.translation.translator import Translator
 
+MAX_WORDS = 200
 MAX_BODY = 8 * 1024 * 1024
 # Answers to a path that is not there.
 ABSENT = (404, 405, 501)
@@ -58,6 +59,8 @@ class _Answer:
     document: Any
     # as it was written, where it is no JSON
     text: str = ""
+    # where else it sends
+    location: str = ""
 
     @property
     def is_json(self) -> bool:
@@ -178,13 +181,15 @@ class Probe:
             raise ProbeError(f"{self.base_url} did not answer within {self.patience:g} s") from None
         except (TransportError, DecodingError, UpstreamError) as error:
             raise ProbeError(f"{self.base_url}: {error}") from None
-        text = redact(raw.decode("utf-8", "replace"), [self.key] if self.key else [])
+        secrets = [self.key] if self.key else []
+        text = redact(raw.decode("utf-8", "replace"), secrets)
         try:
             document = jsontext.loads(text)
         except JsonError:
             document = None
         kind = response.headers.get("content-type", "").partition(";")[0]
-        answer = _Answer(response.status_code, kind, document, text)
+        location = redact(response.headers.get("location", ""), secrets)[:MAX_WORDS]
+        answer = _Answer(response.status_code, kind, document, text, location)
         self._seen.append(answer)
         return answer
 
@@ -202,7 +207,8 @@ class Probe:
             return f"{where} refuses the key: {self._words(LOCKED)}"
         moved = [answer for answer in self._seen if 300 <= answer.status < 400]
         if moved:
-            return f"{where} sends elsewhere ({moved[0].status}); name the address it sends to"
+            to = f" to {moved[0].location}" if moved[0].location else ""
+            return f"{where} sends elsewhere ({moved[0].status}{to}); name the address it sends to"
         if any("html" in answer.type for answer in self._seen):
             return (
                 f"{where} answers with web pages, not with an API; "
@@ -216,7 +222,7 @@ class Probe:
     def _words(self, statuses: Any) -> str:
         answer = next(answer for answer in self._seen if answer.status in statuses)
         words = next(_texts(answer.document), None) or answer.text
-        return f"{answer.status} {' '.join(words.split())[:200]}".strip()
+        return f"{answer.status} {' '.join(words.split())[:MAX_WORDS]}".strip()
 
 
 def _texts(document: Any) -> Iterator[str]:

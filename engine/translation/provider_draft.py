@@ -12,8 +12,13 @@ import yaml
 from engine.translation.conformance import Check
 from engine.translation.formats import Format
 
-# What a person wants to see of a server's models; some list hundreds.
+# What a person wants to see of a server's models; some list hundreds, and may call them anything.
 MODELS_SHOWN = 12
+NAME_SHOWN = 80
+
+# Where, beside the files, the JSON Schemas are by which editors check them.
+SCHEMAS = "schemas"
+_SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMAS}/{{}}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Draft:
 
     def file(self) -> str:
         """The provider's file."""
-        lines = [f"# {self.base_url}, as it answered `ai-proxy providers new`.", ""]
+        lines = [_SCHEMA_LINE.format("provider")]
+        lines += [f"# {self.base_url}, as it answered `ai-proxy providers new`.", ""]
         lines.append(f"name: {self.name}")
         if self.format.unknown:
             lines.append(f"extends: {self.format.unknown}")
@@ -51,7 +57,7 @@ class Draft:
             facts["quirks"] = dict(self.quirks)
         lines += [f"{key}: {_flow(value)}" for key, value in facts.items()]
         if self.models:
-            shown = ", ".join(self.models[:MODELS_SHOWN])
+            shown = ", ".join(map(_shown, self.models[:MODELS_SHOWN]))
             more = len(self.models) - MODELS_SHOWN
             lines += ["", f"# Its models: {shown}{f' and {more} more' if more > 0 else ''}"]
         return "\n".join(lines) + "\n"
@@ -70,11 +76,18 @@ class Draft:
             if check.model is None
         ]
         head = (
+            f"{_SCHEMA_LINE.format('provider-cases')}\n"
             "# What this provider gets for what a client asks. The outcomes are in snapshots/;\n"
             f"# `ai-proxy providers test {self.name} --update` writes them anew.\n\n"
         )
         body = yaml.safe_dump({"cases": rows}, sort_keys=False, allow_unicode=True, width=120)
         return head + str(body)
+
+
+def _shown(name: str) -> str:
+    """A model's name as a comment may hold it."""
+    plain = "".join(each if each.isprintable() else "?" for each in name)
+    return plain if len(plain) <= NAME_SHOWN else f"{plain[:NAME_SHOWN]}…"
 
 
 def _flow(value: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -161,6 +163,8 @@ def test_a_server_that_cannot_be_asked_is_taken_at_ones_word(tmp_path: Path) -> 
         (("acme", "--base-url", "http://x", "--format", "cluade"), 2, "unknown wire format cluade"),
         (("acme", "--base-url", "http://x", "--key-env", "NOT_SET_X"), 2, "NOT_SET_X is not set"),
         (("acme",), 2, "Missing option '--base-url'"),
+        (("acme", "--base-url", "http://x/\nname: y"), 2, "a base URL begins with http:// or"),
+        (("acme", "--base-url", "http://x", "--timeout", "0"), 2, "Invalid value for '--timeout'"),
         (("acme", "--base-url", "http://127.0.0.1:9"), 1, "http://127.0.0.1:9: could not connect"),
     ],
 )
@@ -173,11 +177,85 @@ def test_what_cannot_be_done_is_told(
     assert not (tmp_path / "out").exists()
 
 
-def test_garbage_is_no_provider(tmp_path: Path) -> None:
-    result = new(garbage("<html>Welcome</html>"), tmp_path)
-    assert result.exit_code == 1
-    assert "answers with web pages" in result.stderr
+def _slow(request: Received) -> Answer:
+    time.sleep(1)
+    return document({})
+
+
+@pytest.mark.parametrize(
+    ("serve", "words"),
+    [
+        (garbage("<html>Welcome</html>"), "answers with web pages, not with an API; a base URL"),
+        (garbage("OK", "text/plain"), "answers, but speaks none of claude, "),
+        (garbage("[" * 200_000, "application/json"), "answers, but speaks none of claude, "),
+        (garbage("x" * (9 << 20), "application/json"), "its answer is longer than 8388608 bytes"),
+        (garbage('{"error": "boom"}', "application/json", 500), "fails: 500 boom"),
+        (lambda _: Answer(b'{"data": [', cut=True), "the answer is cut short or no HTTP"),
+        (
+            lambda _: Answer(b"", 301, {"location": "https://acme.example/v2"}),
+            "sends elsewhere (301 to https://acme.example/v2); name the address it sends to",
+        ),
+        (vendor("openai-chat", key="other"), "refuses the key: 401 no key, no answer"),
+        (_slow, "did not answer within 0.3 s"),
+    ],
+    ids="pages text deep huge failing cut moved locked slow".split(),
+)
+def test_what_is_no_provider_is_told_and_nothing_is_written(
+    tmp_path: Path, serve: Serve, words: str
+) -> None:
+    patience = "0.3" if serve is _slow else "15"
+    result = new(serve, tmp_path, "--key-env", "K", "--timeout", patience, K="mine")
+    assert (result.exit_code, result.stdout) == (1, "")
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("http://127.0.0.1:") and words in last
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_lists_no_models_gets_its_file_and_says_how_one_is_tried(
+    tmp_path: Path,
+) -> None:
+    good = vendor("openai-chat")
+
+    def serve(request: Received) -> Answer:
+        missing = document({"detail": "Not Found"}, 404)
+        return missing if request.method == "GET" else good(request)
+
+    result = new(serve, tmp_path)
+    assert (result.exit_code, "it lists no models: have one" in result.stdout) == (0, True)
+    assert "quirks" not in written(tmp_path)
+    assert new(serve, tmp_path, "--force", "--model", "acme-1").exit_code == 0
+    assert written(tmp_path)["quirks"] == {"stream_options": True}
+
+
+def test_whatever_models_are_called_the_file_is_one(tmp_path: Path) -> None:
+    names = ("a\nquirks: {strict: true}\n#", "\u2028\x07", "y" * 5000, "[]")
+    result = new(vendor("openai-chat", models=names), tmp_path)
+    assert result.exit_code == 0, result.output
+    assert written(tmp_path)["quirks"] == {"stream_options": True}
+    last = (tmp_path / "acme.yaml").read_text().splitlines()[-1]
+    assert last == f"# Its models: a?quirks: {{strict: true}}?#, ??, {'y' * 80}…, []"
+    assert run("test", "acme", "--dir", str(tmp_path), "--offline").exit_code == 0
+
+
+def test_editors_find_the_schemas_that_the_files_name(tmp_path: Path) -> None:
+    assert new(vendor("openai-chat"), tmp_path).exit_code == 0
+    for name in ("acme.yaml", "acme.test.yaml"):
+        text = (tmp_path / name).read_text()
+        schema = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+        known = json.loads((tmp_path / schema).read_text())
+        jsonschema.validate(yaml.safe_load(text), known)
+
+
+def test_editors_know_the_quirks_of_ones_own_mappings(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    row = "{ type: boolean, absent: false, meaning: it sings }"
+    (tmp_path / "own" / "quirks.yaml").write_text(f"quirks: {{ sings: {row} }}\n")
+    (tmp_path / "config.yaml").write_text("mappings-dir: own\n")
+    config = str(tmp_path / "config.yaml")
+    printed = CliRunner().invoke(main, ["schema", "provider", "--config", config])
+    quirks = json.loads(printed.stdout)["properties"]["quirks"]["properties"]
+    assert quirks["sings"]["type"] == "boolean"
+    assert set(quirks) > {"sings", "strict"}
 
 
 def test_the_folder_of_a_configuration_is_where_it_goes(tmp_path: Path) -> None:
