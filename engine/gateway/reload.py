@@ -125,7 +125,7 @@ class Reloader:
         folders = {file.parent for file in self._own_files(settings)}
         folders |= {file.resolve().parent for file in self._own_files(settings)}
         for root in _data_folders(settings):
-            folders |= {root, *(each for each in root.iterdir() if each.is_dir())}
+            folders |= {root, *(each for each in root.rglob("*") if each.is_dir())}
         return {folder.resolve() for folder in folders if folder.is_dir()}
 
 
@@ -148,7 +148,12 @@ def _data_folders(settings: Settings) -> list[Path]:
 
 
 def _data_files(settings: Settings) -> list[Path]:
-    return [file for folder in _data_folders(settings) for file in sorted(folder.rglob("*.yaml"))]
+    """The files of data, and the snapshots that cases beside them are held to."""
+    return [
+        file
+        for folder in _data_folders(settings)
+        for file in sorted((*folder.rglob("*.yaml"), *folder.glob("snapshots/**/*.json")))
+    ]
 
 
 def _folders(settings: Settings) -> tuple[Path | None, Path | None]:

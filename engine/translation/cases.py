@@ -25,6 +25,7 @@ from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import Map, Seq, plain, read
 from engine.resources import file_name
+from engine.translation.differing import difference
 from engine.translation.formats import KINDS, Format
 from engine.translation.plan import Plan
 from engine.translation.translator import Translator
@@ -188,7 +189,7 @@ def _wrong(case: Case, result: Any, losses: tuple[str, ...], refusal: str | None
     if refusal is not None:
         return f"refused: {refusal}"
     if result != case.gives:
-        return "gives something else"
+        return f"gives something else: {difference(result, case.gives)}"
     if sorted(losses) != sorted(case.losses):
         return f"loses {list(losses)}, not {list(case.losses)}"
     return ""

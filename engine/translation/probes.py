@@ -102,7 +102,7 @@ class Probe:
         if self.place.kind == "stream":
             return changed
         under = ".".join(filter(None, (self.place.at, field)))
-        return {path: each for path, each in changed.items() if _inside(path, under)}
+        return {path: each for path, each in changed.items() if is_inside(path, under)}
 
 
 class Probes:
@@ -232,7 +232,8 @@ def leaves(value: Any, path: str = "") -> Leaves:
     return {path: value}
 
 
-def _inside(path: str, whole: str) -> bool:
+def is_inside(path: str, whole: str) -> bool:
+    """Whether a path is this one, or leads on from it."""
     return not whole or (
         path.startswith(whole) and path[len(whole) : len(whole) + 1] in ("", ".", "[")
     )

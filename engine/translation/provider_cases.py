@@ -33,6 +33,7 @@ from engine.language.envelope import check
 from engine.language.source import Map, Seq, plain, read, suggest
 from engine.resources import file_name
 from engine.translation import jsontext
+from engine.translation.differing import difference
 from engine.translation.translator import Translator
 
 SUFFIX = ".test.yaml"
@@ -182,11 +183,13 @@ def _wrong(case: Case, result: dict[str, Any]) -> str:
     if "path" in data and data["path"] != made["path"]:
         return f"goes to {made['path']}"
     if "sends" in data and data["sends"] != made["body"]:
-        return f"sends {jsontext.dumps(made['body']).decode()}"
+        return f"sends something else: {difference(made['body'], data['sends'])}"
     if "losses" in data and sorted(data["losses"]) != sorted(lost):
-        return f"loses {lost}"
+        return f"loses {lost}, not {data['losses']}"
     if "gives" in data and data["gives"] != answer.get("body"):
-        return f"gives {jsontext.dumps(answer).decode()}"
+        if "body" not in answer:
+            return f"has an answer that cannot be used: {answer.get('unusable')}"
+        return f"gives something else: {difference(answer['body'], data['gives'])}"
     return ""
 
 
@@ -197,4 +200,6 @@ def _differs(case: Case, result: dict[str, Any]) -> str:
         return f"has no snapshot {case.snapshot}"
     except (OSError, jsontext.JsonError) as error:
         return f"its snapshot {case.snapshot} cannot be read: {error}"
-    return "" if known == result else f"differs from its snapshot {case.snapshot}"
+    if known == result:
+        return ""
+    return f"differs from its snapshot {case.snapshot}: {difference(result, known)}"

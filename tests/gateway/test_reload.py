@@ -13,6 +13,8 @@ from engine.gateway import config
 from engine.gateway.reload import Reloader
 from engine.gateway.snapshot import Snapshot, build
 from engine.gateway.state import Cooldown, LocalState
+from engine.translation import provider_cases
+from engine.translation.translator import Translator
 from tests.gateway.harness import translator
 
 PATIENCE_SECONDS = 10
@@ -161,7 +163,8 @@ def test_a_mapping_whose_case_fails_is_refused(tmp_path: Path) -> None:
     (folder / "request.test.yaml").write_text(case)
     status = asyncio.run(live.reloader.reload())
     assert live.snapshot is before
-    assert "request.test.yaml:2:5: wrong: " in status.problems[0]
+    words = 'gives something else: all of it is nothing, not 7; model is "m", not nothing'
+    assert f"request.test.yaml:2:5: wrong: {words}" in status.problems[0]
 
 
 def _written(path: Path, text: str) -> None:
@@ -244,8 +247,42 @@ def test_a_provider_whose_case_fails_is_refused_until_it_holds(tmp_path: Path) -
     (folder / "mine.test.yaml").write_text(CASE)
     (problem,) = asyncio.run(live.reloader.reload()).problems
     assert live.snapshot is before
-    assert "mine.test.yaml:3:5: seeds are not sent: sends {" in problem
+    assert problem.endswith(
+        "mine.test.yaml:3:5: seeds are not sent: sends something else: seed is 7, not nothing"
+    )
     (folder / "mine.yaml").write_text(MINE + "quirks: { drop: [seed] }\n")
+    assert asyncio.run(live.reloader.reload()).problems == []
+    assert "mine" in live.snapshot.translator.providers
+
+
+def test_a_changed_provider_whose_case_fails_leaves_the_old_one_serving(tmp_path: Path) -> None:
+    folder = tmp_path / "providers"
+    folder.mkdir()
+    text = "providers-dir: providers\n" + DEMO.replace("NAME", "one")
+    live = Live(tmp_path / "config.yaml", text)
+    (folder / "mine.yaml").write_text(MINE + "quirks: { drop: [seed] }\n")
+    (folder / "mine.test.yaml").write_text(CASE)
+    assert asyncio.run(live.reloader.reload()).problems == []
+    (folder / "mine.yaml").write_text(MINE)
+    (problem,) = asyncio.run(live.reloader.reload()).problems
+    assert "seed is 7, not nothing" in problem
+    assert live.snapshot.translator.providers["mine"].quirks["drop"] == ["seed"]
+
+
+def test_a_snapshot_that_is_written_anew_lets_the_provider_in(tmp_path: Path) -> None:
+    folder = tmp_path / "providers"
+    folder.mkdir()
+    live = Live(
+        tmp_path / "config.yaml", "providers-dir: providers\n" + DEMO.replace("NAME", "one")
+    )
+    (folder / "mine.yaml").write_text(MINE)
+    (folder / "mine.test.yaml").write_text(CASE.partition("    sends")[0])
+    (problem,) = asyncio.run(live.reloader.reload()).problems
+    assert "seeds are not sent: has no snapshot " in problem
+    known = Translator.load(providers=[folder])
+    for case in provider_cases.load([folder]):
+        case.snapshot.parent.mkdir(parents=True)
+        case.snapshot.write_bytes(provider_cases.run(known, case).text())
     assert asyncio.run(live.reloader.reload()).problems == []
     assert "mine" in live.snapshot.translator.providers
 
