@@ -157,11 +157,11 @@ def _events(data: bytes, upstream: Format) -> list[Body]:
     reader = upstream.framing.kind.reader(MAX_FRAME)
     terminator = upstream.framing.terminator
     found = []
-    for frame in [*reader.feed(data), *reader.close()]:
-        if terminator is not None and frame.data.rstrip() == terminator:
+    for _, raw in [*reader.feed(data), *reader.close()]:
+        if terminator is not None and raw.rstrip() == terminator:
             found.append({"done": True})
-        elif frame.data.strip():
-            found.append(loads(frame.data))
+        elif raw.strip():
+            found.append(loads(raw))
     return found
 
 

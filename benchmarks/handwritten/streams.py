@@ -33,8 +33,8 @@ class Stream:
     def feed(self, chunk: bytes) -> bytes:
         """What these bytes give."""
         out: list[bytes] = []
-        for frame in self._reader.feed(chunk):
-            event = {"done": True} if frame.data == b"[DONE]" else loads(frame.data)
+        for _, raw in self._reader.feed(chunk):
+            event = {"done": True} if raw == b"[DONE]" else loads(raw)
             for canonical in self._read.step(event):
                 for ordered in self._order.push(canonical):
                     for written in self._write.step(ordered):

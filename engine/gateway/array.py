@@ -58,8 +58,8 @@ class ArrayStream:
         if over:
             frames += self._reader.close()
         out = bytearray()
-        for frame in frames:
-            out += self._before + frame.data
+        for _, raw in frames:
+            out += self._before + raw
             self._before = b",\r\n"
         if over:
             out += b"[]" if self._before == b"[" else b"]"

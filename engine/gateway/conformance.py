@@ -161,7 +161,7 @@ def _document(reply: Reply) -> Any:
 def _events(reply: Reply, side: Format) -> list[Any]:
     reader = side.framing.kind.reader(MAX_FRAME)
     events = []
-    for frame in [*reader.feed(reply.body), *reader.close()]:
+    for _, raw in [*reader.feed(reply.body), *reader.close()]:
         with suppress(JsonError):
-            events.append(jsontext.loads(frame.data))
+            events.append(jsontext.loads(raw))
     return events

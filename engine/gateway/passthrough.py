@@ -163,9 +163,9 @@ class PassThrough:
 
     def _is_hidden(self, frame: bytes, hidden: UsageOnRequest) -> bool:
         reader = self._framing.kind.reader(MAX_FRAME)
-        for each in (*reader.feed(frame), *reader.close()):
+        for _, raw in (*reader.feed(frame), *reader.close()):
             try:
-                return hidden.is_answer(jsontext.loads(each.data))
+                return hidden.is_answer(jsontext.loads(raw))
             except JsonError:
                 return False
         return False

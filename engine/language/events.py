@@ -7,7 +7,7 @@ returns what was emitted; the state is a plain dict per stream, made by ``EventH
 
 from __future__ import annotations
 
-import copy
+import marshal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -97,10 +97,13 @@ class EventHalf(Served):
         step: Callable[..., Any] = self.program.names["step"]
         return step
 
+    @cached_property
+    def _first(self) -> bytes:
+        return marshal.dumps(self.program.names[START])
+
     def start(self) -> State:
         """The state of a new stream."""
-        first: State = self.program.names[START]
-        return {**copy.deepcopy(first), DONE: False, EMITTED: 0, HELD: {}, RULE: 0}
+        return {**marshal.loads(self._first), DONE: False, EMITTED: 0, HELD: {}, RULE: 0}
 
     def losses(self) -> EventLosses:
         """A collector for one stream."""

@@ -87,9 +87,9 @@ class EventStreamReader:
 def _frame(headers: dict[str, Any], payload: bytes) -> Frame | None:
     match headers.get(":message-type"):
         case "event":
-            return Frame(str(headers.get(":event-type", "")), payload or b"{}")
+            return (str(headers.get(":event-type", "")), payload or b"{}")
         case "exception" | "error":
-            return Frame(EXCEPTION, dumps(_exception(headers, payload)))
+            return (EXCEPTION, dumps(_exception(headers, payload)))
     return None
 
 

@@ -7,7 +7,7 @@ in its frame. Each costs linear time, keeps at most one frame, and that within a
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from engine.errors import UpstreamError
 from engine.translation.jsontext import ValueScanner
@@ -20,6 +20,8 @@ _CR, _LF = b"\r\n"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # Names of events come from mappings; more than these may come from an upstream.
 _HEADS = 64
+# What most events have before their data, when no other line follows.
+_HEAD = re.compile(rb"(?:event: ([^\n]*)\n)?data: (?=[^\n]*+\Z)")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 
 
@@ -27,11 +29,9 @@ class FramingError(UpstreamError):
     """The stream cannot be cut into frames: one is too long, or it is no stream of that framing."""
 
 
-class Frame(NamedTuple):
-    """One event of a stream: the name beside its data, if any, and the data, not yet parsed."""
-
-    name: str | None
-    data: bytes
+# One event of a stream: the name beside its data, if any, and the data, not yet parsed. Plain
+# tuples: making one of a class of its own costs as much as finding where the event ends.
+Frame = tuple[str | None, bytes]
 
 
 class Reader(Protocol):
@@ -62,6 +62,8 @@ class SseReader:
         self._start: bytes | None = b""  # the first bytes, while they may be a byte-order mark
         self._line = bytearray()  # a line whose end has not come
         self._after_cr = False
+        self._head = b"data: "  # of the last whole event, and its name
+        self._headed: str | None = None
         self._name: bytes | None = None
         self._data: bytes | bytearray | None = None
 
@@ -78,8 +80,22 @@ class SseReader:
             self._after_cr = False
             if chunk[0] == _LF:
                 chunk = chunk[1:]
-        if not self._line and self._data is None and chunk[-2:] == b"\n\n" and b"\r" not in chunk:
-            return self._whole(chunk)
+        if b"\r" in chunk:
+            return self._cut(chunk)
+        frames: list[Frame] = []
+        if self._line or self._data is not None or self._name is not None:
+            end = chunk.find(b"\n\n") + 2
+            if end < 2:
+                return self._cut(chunk)
+            frames, chunk = self._cut(chunk[:end]), chunk[end:]
+        end = chunk.rfind(b"\n\n") + 2
+        if end >= 2:
+            frames += self._whole(chunk[:end])
+            chunk = chunk[end:]
+        return frames + self._cut(chunk) if chunk else frames
+
+    def _cut(self, chunk: bytes) -> list[Frame]:
+        """The frames of bytes that begin and end anywhere."""
         if b"\n" not in chunk and b"\r" not in chunk:
             self._line += chunk
             check_size(len(self._line), self._max_frame)
@@ -99,24 +115,29 @@ class SseReader:
                 continue
             if self._data is not None:
                 name = self._name.decode(errors="replace") if self._name else None
-                frames.append(Frame(name, bytes(self._data)))
+                frames.append((name, bytes(self._data)))
                 self._data = None
             self._name = None
         return frames
 
     def _whole(self, chunk: bytes) -> list[Frame]:
         """The frames of whole events; nearly all are a line with data, perhaps one with a name."""
-        frames = []
+        if len(chunk) > self._max_frame:
+            return self._cut(chunk)
+        frames: list[Frame] = []
         for event in chunk[:-2].split(b"\n\n"):
-            head, line_end, data = event.rpartition(b"\n")
-            named = head[:7] == b"event: " and b"\n" not in head
-            if data[:6] == b"data: " and (named or not line_end):
-                check_size(len(data) - 6, self._max_frame)
-                name = head[7:] if named else self._name
-                frames.append(Frame(name.decode(errors="replace") if name else None, data[6:]))
-            else:
-                frames += self._lines([*event.split(b"\n"), b""])
-            self._name = None
+            # most begin as the one before
+            head = self._head
+            length = len(head)
+            if event[:length] != head or event.find(b"\n", length) >= 0:
+                found = _HEAD.match(event)
+                if found is None:
+                    frames += self._lines([*event.split(b"\n"), b""])
+                    continue
+                name, length = found[1], found.end()
+                self._head = event[:length]
+                self._headed = name.decode(errors="replace") if name else None
+            frames.append((self._headed, event[length:]))
         return frames
 
     def close(self) -> list[Frame]:
@@ -160,11 +181,11 @@ class NdjsonReader:
             return []
         *lines, rest = b"".join((self._line, chunk)).split(b"\n")
         self._line = bytearray(rest)
-        frames = []
+        frames: list[Frame] = []
         for line in lines:
             check_size(len(line), self._max_frame)
             if data := line.strip():
-                frames.append(Frame(None, data))
+                frames.append((None, data))
         return frames
 
     def close(self) -> list[Frame]:
@@ -200,7 +221,7 @@ class JsonArrayReader:
             check_size(len(self._element), self._max_frame)
             if end < 0:
                 break
-            frames.append(Frame(None, bytes(self._element)))
+            frames.append((None, bytes(self._element)))
             self._element.clear()
             self._scanner = None
             position = end
@@ -211,7 +232,7 @@ class JsonArrayReader:
         data = bytes(self._element)
         self._element.clear()
         self._over = True
-        return [Frame(None, data)] if data else []
+        return [(None, data)] if data else []
 
     def _next_element(self, text: str, position: int) -> int:
         """Go to where the next element begins, if it does in this text, and make its scanner."""

@@ -102,11 +102,11 @@ class Halves:
         state, losses = half.start(), half.losses()
         reader = side.framing.kind.reader(MAX_FRAME)
         events: list[Body] = []
-        for frame in (*reader.feed(data), *reader.close()):
-            if frame.data.rstrip() == side.framing.terminator:
+        for _, raw in (*reader.feed(data), *reader.close()):
+            if raw.rstrip() == side.framing.terminator:
                 events += half.step({"done": True}, state, losses, *roots)
-            elif frame.data.strip():
-                events += half.step(loads(frame.data), state, losses, *roots)
+            elif raw.strip():
+                events += half.step(loads(raw), state, losses, *roots)
         return events + half.finish(state, losses, *roots)
 
     def events_out(self, events: list[Body], target: str, request: Body) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.language.events import Looks, Path
+from engine.translation.framing import Frame
 from engine.translation.jsontext import JsonError, ascii_json, dumps, loads, read_scalar
 
 Event = dict[str, Any]
@@ -43,6 +44,7 @@ class Stencil:
 
     __slots__ = (
         "_after",
+        "_alone",
         "_before",
         "_end",
         "_head",
@@ -70,29 +72,30 @@ class Stencil:
         self._before = holes[0][0]
         self._start, self._end = len(self._before), -len(after)
         self._holes = holes
+        self._alone = len(holes) == 1
         self._after = after
         self._head, self._tail = written
         self._told = told
 
-    def fill(self, name: str | None, data: bytes) -> bytes | None:
-        """The client's bytes of an event, which is given as the name and the data of its frame;
-        None when it does not fit."""
-        if (
-            name != self._name
-            or not data.startswith(self._before)
-            or not data.endswith(self._after)
-        ):
-            return None
-        if len(self._holes) == 1:
-            text = read_scalar(data[self._start : self._end])
+    def fill(self, frames: list[Frame], start: int, out: list[bytes]) -> int:
+        """Write what the frames from ``start`` on become, as far as they fit; the position of the
+        first that does not."""
+        first, before, after = self._name, self._before, self._after
+        begin, end, head, tail = self._start, self._end, self._head, self._tail
+        for position in range(start, len(frames)):
+            name, data = frames[position]
+            if name != first or not data.startswith(before) or not data.endswith(after):
+                break
+            text = read_scalar(data[begin:end]) if self._alone else self._among(data)
+            if not text or type(text) is not str:
+                break
+            if self._told is not None:
+                self._told(text)
+            out.append(head + dumps(text) + tail)
         else:
-            text = self._among(data)
-        if not text or type(text) is not str:
-            return None
-        self.uses += 1
-        if self._told is not None:
-            self._told(text)
-        return self._head + dumps(text) + self._tail
+            position = len(frames)
+        self.uses += position - start
+        return position
 
     def _among(self, data: bytes) -> object:
         """The text, where other values that differ stand beside it."""
@@ -111,7 +114,7 @@ class Stencil:
 
 def stencil(
     event: Event,
-    frame: tuple[str | None, bytes],
+    frame: Frame,
     holes: list[Path],
     event_name: str | None,
     written: tuple[bytes, bytes],
@@ -126,11 +129,9 @@ def stencil(
         mark = f"{PROBE}{number}"
         value, token = _at(event, path), dumps(mark)
         wanted = put(wanted, path, mark)
-        for raw in (dumps(value), ascii_json(value)):
-            found = _replaced(data, raw, token, wanted, (event_name, name))
-            if found is not None:
-                break
-        else:
+        place = (data, token, wanted, (event_name, name))
+        found = _replaced(dumps(value), *place) or _replaced(ascii_json(value), *place)
+        if found is None:
             return None
         data = found
         tokens[token] = type(value) if number else None
@@ -142,7 +143,7 @@ def stencil(
 
 
 def _replaced(
-    data: bytes, raw: bytes, token: bytes, wanted: Event, name: tuple[str | None, str | None]
+    raw: bytes, data: bytes, token: bytes, wanted: Event, name: tuple[str | None, str | None]
 ) -> bytes | None:
     """The bytes with a token in the place of a value, so that they are the document that is
     wanted."""

@@ -245,15 +245,15 @@ class Stream:
 
     def _frames(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
-        for name, data in frames:
+        position = 0
+        while position < len(frames) and not self.done:
             if self._stencil is not None:
-                filled = self._stencil.fill(name, data)
-                if filled is not None:
-                    out.append(filled)
-                    continue
+                position = self._stencil.fill(frames, position, out)
+                if position == len(frames):
+                    break
                 self._lift()
-            if self.done:
-                break
+            name, data = frames[position]
+            position += 1
             if data.rstrip() == self._terminator:
                 event: Any = {"done": True}
             elif not data or data.isspace():

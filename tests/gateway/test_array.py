@@ -28,7 +28,7 @@ def opened() -> Stream:
 def test_the_array_holds_the_events_of_the_stream_wherever_it_is_cut(size: int) -> None:
     events = opened()
     reader = SseReader()
-    wanted = [jsontext.loads(f.data) for f in reader.feed(events.feed(EVENTS) + events.close())]
+    wanted = [jsontext.loads(raw) for _, raw in reader.feed(events.feed(EVENTS) + events.close())]
 
     array = ArrayStream(opened())
     out = b"".join(array.feed(EVENTS[at : at + size]) for at in range(0, len(EVENTS), size))

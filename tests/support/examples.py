@@ -203,9 +203,9 @@ def _counts(format: str, body: dict[str, Any], other: str) -> None:
 def events(output: bytes) -> Iterator[tuple[str | None, dict[str, Any]]]:
     """The events of a stream with their names."""
     reader = SseReader()
-    for frame in [*reader.feed(output), *reader.close()]:
-        if frame.data != b"[DONE]":
-            yield frame.name, json.loads(frame.data)
+    for name, raw in [*reader.feed(output), *reader.close()]:
+        if raw != b"[DONE]":
+            yield name, json.loads(raw)
 
 
 def folded(format: str, output: bytes, other: str) -> Any:

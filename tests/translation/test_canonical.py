@@ -37,12 +37,12 @@ def _read_events(format: str, body: bytes, made: Plan) -> list[dict[str, Any]]:
     state, losses = half.start(), half.losses()
     reader = side.framing.kind.reader(MAX_FRAME)
     events: list[dict[str, Any]] = []
-    for frame in [*reader.feed(body), *reader.close()]:
-        if frame.data == side.framing.terminator:
+    for _, raw in [*reader.feed(body), *reader.close()]:
+        if raw == side.framing.terminator:
             events += half.step({"done": True}, state, losses, *roots)
             continue
         try:
-            event = loads(frame.data) if frame.data.strip() else None
+            event = loads(raw) if raw.strip() else None
         except JsonError:
             break
         if isinstance(event, dict):

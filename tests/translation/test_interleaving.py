@@ -58,9 +58,9 @@ def _claude_calls(output: bytes) -> list[Call]:
     blocks: list[dict[str, Any]] = []
     is_open = False
     reader = SseReader()
-    for frame in [*reader.feed(output), *reader.close()]:
-        event = json.loads(frame.data)
-        assert frame.name == event["type"]
+    for name, raw in [*reader.feed(output), *reader.close()]:
+        event = json.loads(raw)
+        assert name == event["type"]
         match event["type"]:
             case "content_block_start":
                 assert not is_open and event["index"] == len(blocks)

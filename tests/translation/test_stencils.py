@@ -31,7 +31,7 @@ CASES = [
 def _framed(frame: Frame, format: str) -> bytes:
     kind = translator().formats[format].framing.kind
     assert kind.writer is not None
-    return kind.writer(kind.ends[0]).frame(frame.data, frame.name)
+    return kind.writer(kind.ends[0]).frame(frame[1], frame[0])
 
 
 def _texts(
@@ -92,9 +92,9 @@ def test_runs_of_texts_become_what_they_become_without_stencils(
     case: OwnCase, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces = [
-        _framed(Frame(frame.name, data), case.format)
-        for frame in _frames(case)
-        for data in (_again(frame.data) if len(frame.data) < 4096 else (frame.data,))
+        _framed((name, data), case.format)
+        for name, raw in _frames(case)
+        for data in (_again(raw) if len(raw) < 4096 else (raw,))
     ]
     with_stencils, without = _both(case, target, pieces, monkeypatch)
     assert with_stencils == without
@@ -146,7 +146,7 @@ def _case(format: str) -> OwnCase:
 
 def _pieces(format: str, *documents: bytes | dict[str, Any]) -> list[bytes]:
     texts = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in documents]
-    return [_framed(Frame(None, data), format) for data in texts]
+    return [_framed((None, data), format) for data in texts]
 
 
 def _filled(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
@@ -154,10 +154,11 @@ def _filled(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     found: list[bytes] = []
     fill = Stencil.fill
 
-    def noting(self: Stencil, name: str | None, data: bytes) -> bytes | None:
-        written = fill(self, name, data)
-        found.extend([written] if written is not None else ())
-        return written
+    def noting(self: Stencil, frames: list[Frame], start: int, out: list[bytes]) -> int:
+        before = len(out)
+        position = fill(self, frames, start, out)
+        found.extend(out[before:])
+        return position
 
     monkeypatch.setattr(Stencil, "fill", noting)
     return found
@@ -236,8 +237,7 @@ def test_another_name_of_an_event_ends_a_stencil(monkeypatch: pytest.MonkeyPatch
     nameless = [each.replace(b'"type": "content_block_delta", ', b"") for each in data]
     names = ["content_block_delta", "content_block_delta", "ping", None, "content_block_delta"]
     pieces = _pieces("claude", *data[:5]) + [
-        _framed(Frame(name, each), "claude")
-        for name, each in zip(names, nameless[5:10], strict=True)
+        _framed((name, each), "claude") for name, each in zip(names, nameless[5:10], strict=True)
     ]
     quick, slow = _both(_case("claude"), "openai-chat", pieces, monkeypatch)
     assert quick == slow
@@ -272,9 +272,9 @@ def test_a_steady_rule_does_with_other_texts_what_it_did(case: OwnCase) -> None:
     assert half is not None
     state, losses = half.start(), half.losses()
     roots = (asked.body, asked.data, asked.ctx(side, asked.vendor))
-    for frame in _frames(case):
+    for _, raw in _frames(case):
         try:
-            event = loads(frame.data)
+            event = loads(raw)
             out = half.step(event, state, losses, *roots)
         except (JsonError, Refusal):
             return
