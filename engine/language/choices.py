@@ -44,7 +44,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
         test = _one_of(value, values)
         with compiler.nested(f"{word} {test}:"):
             inner = scope.case(switch, number)
-            compiler.expr.look(code, inner)
+            compiler.expr.take(code, inner)
             compiler.expr.notes.pop() if code.ref else None
             null |= _branch(compiler, child, inner, switch, result)
         word = "elif"

@@ -64,6 +64,14 @@ class EventLosses:
     def append(self, number: int) -> None:
         """A ``$drop``, ``$clamp`` or ``$emulate`` happened."""
         rule = self.rules[number]
+        if rule.kind == "dropped" and rule.path:
+            # of what is lost as a whole nothing else is told
+            for key in [each for each in self._told if _stands_in(each[0], rule.path)]:
+                if key[2] == "unread":
+                    self._told.remove(key)
+                    self.counts[key] -= 1
+                    if not self.counts[key]:
+                        del self.counts[key]
         self._count(rule.path, rule.reason, rule.kind, rule.place)
 
     def unread(
@@ -80,13 +88,19 @@ class EventLosses:
             for key in keys:
                 key = "[]" if key.startswith("[") else key
                 path = path + key if key == "[]" else f"{path}.{key}" if path else key
-            self._count(path, rule.reason, "unread", rule.place)
+            if not any(key[2] == "dropped" and _stands_in(path, key[0]) for key in self._told):
+                self._count(path, rule.reason, "unread", rule.place)
 
     def _count(self, path: str, reason: str, kind: str, place: str) -> None:
         key = (path, reason, kind, place)
         if key not in self._told:
             self._told.add(key)
             self.counts[key] = self.counts.get(key, 0) + 1
+
+
+def _stands_in(path: str, other: str) -> bool:
+    """Whether a path is that of something inside what is at the other."""
+    return bool(other) and path.startswith((f"{other}.", f"{other}["))
 
 
 class EventHalf(Served):

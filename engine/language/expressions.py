@@ -27,7 +27,10 @@ from engine.language.source import suggest
 
 Ast = dict[str, Any]
 
+_EITHER = {"or_expression": "or", "and_expression": "and"}
 _ORDER = {"lt": "_lt", "lte": "_lte", "gt": "_gt", "gte": "_gte"}
+# Functions that say something about a value and pass nothing of it on.
+_ASKING = frozenset({"length", "type"})
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
@@ -145,6 +148,11 @@ def _settled(ast: Ast, kind: str) -> bool:
     return types is None or (ast["type"] == "literal" and type(ast["value"]) in types)
 
 
+def _bare(ast: Ast) -> bool:
+    """Whether an operand is a null, an empty list or an empty object."""
+    return ast["type"] == "literal" and ast["value"] in (None, [], {})
+
+
 def constant(value: Any) -> str:
     """Python source of a JSON value."""
     return repr(value)
@@ -207,9 +215,11 @@ class Expressions:
 
     # ---------------------------------------------------------------- nodes
 
-    def expression(self, text: str, scope: Scope) -> Code:
-        """Compile one expression that starts from the names of ``scope``."""
-        return self.node(_meant(text), scope, None)
+    def expression(self, text: str, scope: Scope, asked: bool = False) -> Code:
+        """Compile one expression that starts from the names of ``scope``. ``asked``: only whether
+        it is true is wanted."""
+        ast = _meant(text)
+        return self._asked(ast, scope, None) if asked else self.node(ast, scope, None)
 
     def search(self, text: str) -> str:
         """Compile an expression over one document named ``doc``: the form of the compliance
@@ -323,7 +333,7 @@ class Expressions:
         element = Code(name, source.ref.down(ELEMENT) if source.ref else None, True)
         test = ""
         if condition is not None:
-            holds = self.truth(self.node(condition, scope, element), scope)
+            holds = self.truth(self._asked(condition, scope, element), scope)
             test = f" if {name} is not None and {holds}"
         value, bound = self._bound(source.text)
         if right["type"] == "identity":
@@ -344,7 +354,9 @@ class Expressions:
     def _comparator(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = (self.node(child, scope, current) for child in ast["children"])
         operator = ast["value"]
-        one, other = self.take(left, scope), self.take(right, scope)
+        # whether something is there, or is empty, tells nothing of what is in it
+        bare = any(_bare(child) for child in ast["children"])
+        one, other = ((self.look if bare else self.take)(each, scope) for each in (left, right))
         if operator in _ORDER:
             text = self._ordered(operator, left, right)
             return Code(text, test=text)
@@ -402,10 +414,23 @@ class Expressions:
     def _and_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         return self._either(ast, scope, current, "and")
 
-    def _either(self, ast: Ast, scope: Scope, current: Code | None, word: str) -> Code:
+    def _asked(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
+        """Code of an AST node of which only whether it is true is wanted: what is in a value that
+        is there does not count as read."""
+        word = _EITHER.get(ast["type"])
+        if word is None:
+            return self.node(ast, scope, current)
+        return self._either(ast, scope, current, word, asked=True)
+
+    def _either(
+        self, ast: Ast, scope: Scope, current: Code | None, word: str, asked: bool = False
+    ) -> Code:
         """``||`` and ``&&``: the first side decides which side's value it is."""
-        left, right = (self.node(child, scope, current) for child in ast["children"])
-        one, other = self.take(left, scope), self.take(right, scope)
+        node = self._asked if asked else self.node
+        left, right = (node(child, scope, current) for child in ast["children"])
+        # of what has to be there for the other to count nothing is passed on
+        one = (self.look if asked or word == "and" else self.take)(left, scope)
+        other = (self.look if asked else self.take)(right, scope)
         test = f"({self._tested(left)} {word} {self._tested(right)})"
         if left.boolean:
             return Code(
@@ -429,7 +454,7 @@ class Expressions:
         return code.test or self._true(code.text, code)
 
     def _not_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
-        code = self.node(ast["children"][0], scope, current)
+        code = self._asked(ast["children"][0], scope, current)
         return Code(f"(not {self.truth(code, scope)})", boolean=True, never_null=True)
 
     def _multi_select_list(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
@@ -475,8 +500,9 @@ class Expressions:
         arguments = [self.node(child, scope, current) for child in ast["children"]]
         if name == "look" and len(arguments) == 2 and arguments[0].ref is not None:
             return self._looked(ast["children"][1], arguments, scope)
-        texts = [self.take(argument, scope) for argument in arguments]
         own = FUNCTIONS.get(name)
+        asking = own.boolean if own is not None else name in _ASKING
+        texts = [(self.look if asking else self.take)(each, scope) for each in arguments]
         if own is not None:
             self._arity(name, len(texts), own.min_args, own.max_args)
             return self._own(own, ast["children"], arguments, texts)

@@ -19,7 +19,8 @@ def _present_of(compiler: Compiler, node: Map, scope: Scope) -> tuple[list[tuple
         mark = len(compiler.expr.notes)
         code = compiler.expression(item, scope)
         name = compiler.expr.temp()
-        compiler.out.add(f"{name} = {compiler.expr.take(code, scope)}")
+        # whether it is there is asked, even where the rule does not come to run
+        compiler.out.add(f"{name} = {compiler.expr.look(code, scope)}")
         found.append((name, mark))
         compiler.expr.notes[mark:] = compiler.expr.notes[mark : mark + 1]
     return found, True

@@ -31,7 +31,9 @@ def _looked_into(value: Any, tree: Tree) -> bool:
     """Whether a value is of the kind that the known keys are read of, or is looked at itself."""
     if type(value) is dict:
         return SELF in tree or tree.keys() != {ELEMENT}
-    return SELF in tree or (type(value) is list and ELEMENT in tree)
+    if type(value) is list:
+        return ELEMENT in tree or not value
+    return SELF in tree
 
 
 def unread(value: Any, tree: Tree) -> list[tuple[str, ...]]:

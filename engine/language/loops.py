@@ -74,7 +74,7 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
             compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
         binding = compiler.observe(var, names[0], scope, trace, observed)
         if of is not None:
-            binding.comes_from(of.binding, of.path)
+            binding.comes_from(of.binding, of.path, scope.branch)
         if compiler.static:
             notes = compiler.expr.notes[mark:]
             binding.label = compiler.static_path(notes[0]) + "[]" if notes else names[0]

@@ -182,6 +182,8 @@ class Observer(Recorder):
             return f"_more({var}, {key!r}, {kept})"
         temp = self.expr.temp()
         held = f"({temp} := {var}.get({key!r}))"
+        if below.keys() == {SELF}:
+            return f"{held} and (type({temp}) is dict or type({temp}) is list)"
         if below.keys() == {ELEMENT}:
             return f"{held} is not None and type({temp}) is not list"
         inner = self.expr.keep(frozenset(below) - {SELF}, "keys")
@@ -189,7 +191,8 @@ class Observer(Recorder):
         tests += [self._beyond(temp, each, deeper) for each, deeper in below.items() if deeper]
         beyond = " or ".join(tests)
         if SELF in below:
-            return f"type{held} is dict and ({beyond})"
+            listed = "" if ELEMENT in below else f" or type({temp}) is list"
+            return f"{held} and (type({temp}) is dict and ({beyond}){listed})"
         if ELEMENT in below:
             other = f"type({temp}) is not dict and type({temp}) is not list"
             return f"{held} is not None and ({other} or type({temp}) is dict and ({beyond}))"

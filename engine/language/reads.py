@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 Branch = tuple[tuple[int, int], ...]
 Tree = dict[str, "Tree | None"]
 Path = tuple[str, ...]
+# what is read, where, and whether with all that is in it
+Reading = tuple[Path, Branch, bool]
 
 ELEMENT = "[]"
 # Beside the keys of a tree: the value itself is looked at, so that one that is no object is read,
@@ -45,7 +47,7 @@ class Binding:
     label: str
     # what the mapping calls it
     word: str = ""
-    readings: list[tuple[Path, Branch, bool]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     rests: list[Branch] = field(default_factory=list)
     taken: list[tuple[Path, Branch]] = field(default_factory=list)
     switches: set[int] = field(default_factory=set)
@@ -61,25 +63,31 @@ class Binding:
     looks: list[tuple[Path, Branch, str]] = field(default_factory=list)
     source: tuple[Binding, Path] | None = None
     elements: list[tuple[Path, Binding]] = field(default_factory=list)
+    # the branch that the loop stands in, as far as it is of that object
+    within: Branch = ()
 
-    def comes_from(self, list_of: Binding, path: Path) -> None:
+    def comes_from(self, list_of: Binding, path: Path, branch: Branch) -> None:
         """This is an element of the list at ``path``: both know what the other reads of it."""
         self.source = (list_of, path)
         list_of.elements.append((path, self))
+        self.within = list_of._own(branch)
 
     def read(self, path: Path, branch: Branch, whole: bool) -> None:
         """Note that ``path`` is read here; ``whole``: with all that is in it."""
-        # a switch in a loop below runs many times for this one object: none of its cases is the
-        # object's
-        branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
+        branch = self._own(branch)
         self.readings.append((path, branch, whole))
         self.switches.update(switch for switch, _ in branch)
 
     def look(self, path: Path, branch: Branch, paths: str) -> None:
         """Note that what ``paths`` (Python code) say is read below ``path`` here."""
-        branch = tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
+        branch = self._own(branch)
         self.looks.append((path, branch, paths))
         self.switches.update(switch for switch, _ in branch)
+
+    def _own(self, branch: Branch) -> Branch:
+        """The cases that are the object's own: a switch in a loop below runs many times for this
+        one object."""
+        return tuple(case for case in branch if self.loops.get(case[0], 0) <= self.loop)
 
     def looked(self, branch: Branch, path: Path = ()) -> list[tuple[Path, str]]:
         """The looks below ``path`` where ``branch`` runs, from there on, each once."""
@@ -117,9 +125,15 @@ class Binding:
         if not any(path for path, _, _ in self.readings):
             # nobody looks into it anywhere: it need not be an object
             root[SELF] = None
-        readings = self._of_elements()
-        if inherited and self.source is not None:
-            readings += self._of_source(*self.source)
+        readings, lists = self._reached() if inherited else (list(self.readings), [])
+        lists += self._lists()
+        for start, element in lists:
+            if any(each[: len(start)] == start for each, _, _ in readings):
+                readings += [
+                    ((*start, *below), where, whole) for below, where, whole in element.readings
+                ]
+                if element.rests:
+                    readings.append((start, (), True))
         for path, where, whole in readings:
             if not together(where, branch):
                 continue
@@ -139,6 +153,9 @@ class Binding:
                     at[path[-1]] = None
                 elif (below := at.setdefault(path[-1], {})) is not None:
                     below[SELF] = None
+        for start, element in lists:
+            if start[:-1] and together(element.within, branch):
+                _looped(root, start[:-1])
         known = _closed(root)
         for path, where in self.taken:
             if together(where, branch):
@@ -155,38 +172,44 @@ class Binding:
         ]
         return inner.tree(branch)
 
-    def _of_elements(self) -> list[tuple[Path, Branch, bool]]:
-        """Own readings, and those of the loops over lists whose elements are looked at here,
-        too."""
-        found = list(self.readings)
+    def _lists(self) -> list[tuple[Path, Binding]]:
+        """The elements of loops over lists in it, and of loops over lists in these, each with its
+        path."""
+        found = []
         for path, element in self.elements:
             start = (*path, ELEMENT)
-            if any(each[: len(start)] == start for each, _, _ in self.readings):
-                found += [
-                    ((*start, *below), where, whole)
-                    for below, where, whole in element._of_elements()
-                ]
-                if element.rests:
-                    found.append((start, (), True))
+            found.append((start, element))
+            found += [((*start, *below), inner) for below, inner in element._lists()]
         return found
 
-    def _of_source(self, list_of: Binding, path: Path) -> list[tuple[Path, Branch, bool]]:
-        """What a filter looks at in the elements, and what other loops over the same list read."""
-        start = (*path, ELEMENT)
-        found = [
-            (each[len(start) :], where, whole)
-            for each, where, whole in list_of.readings
-            if len(each) > len(start) and each[: len(start)] == start
-        ]
-        for where_it_is, other in list_of.elements:
-            if where_it_is == path and other is not self:
-                # what another loop takes whole, or reads in a case, is of elements it is about
-                found += [
-                    each
-                    for each in other.readings
-                    if each[0] and all(switch in other.outer for switch, _ in each[1])
-                ]
-        return found
+    def _reached(self) -> tuple[list[Reading], list[tuple[Path, Binding]]]:
+        """What is read of it: here, by a filter or projection of the list it stands in, and by
+        other loops over that list; with the lists that those loop over."""
+        readings, lists = list(self.readings), []
+        if self.source is not None:
+            list_of, path = self.source
+            start = (*path, ELEMENT)
+            above, beside = list_of._reached()
+            readings += [
+                (each[len(start) :], where, whole)
+                for each, where, whole in above
+                if len(each) > len(start) and each[: len(start)] == start
+            ]
+            lists += [
+                (each[len(start) :], element)
+                for each, element in beside
+                if len(each) > len(start) and each[: len(start)] == start
+            ]
+            for there, other in list_of.elements:
+                if there == path and other is not self:
+                    # what another loop takes whole, or reads in a case, is of elements it is about
+                    readings += [
+                        each
+                        for each in other.readings
+                        if each[0] and all(switch in other.outer for switch, _ in each[1])
+                    ]
+                    lists += other._lists()
+        return readings, lists
 
     def same(self, branch: Branch) -> bool:
         """Whether the last case of ``branch`` knows what is known without it.
@@ -205,10 +228,20 @@ class Binding:
         return any(set(where) <= set(branch) for where in self.rests)
 
 
+def _looped(tree: Tree, path: Path) -> None:
+    """What is in the elements of the list at ``path`` is for a loop to tell."""
+    at: Tree | None = tree
+    for key in path:
+        at = at.get(key) if at else None
+    if at:
+        at.setdefault(ELEMENT, None)
+
+
 def _closed(tree: Tree) -> Tree:
-    """Keys that are only looked at, with nothing known below them, count as taken whole."""
+    """Lists that loops run over, with nothing else known of them, count as taken whole: each loop
+    tells what is unread of their elements."""
     return {
-        key: _closed(below) if below and below.keys() != {SELF} else None
+        key: _closed(below) if below and below != {SELF: None, ELEMENT: None} else None
         for key, below in tree.items()
     }
 

@@ -53,7 +53,9 @@ class Recorder:
 
     # ---------------------------------------------------------------- expressions
 
-    def expression(self, node: Node | None, scope: Scope, what: str = "an expression") -> Code:
+    def expression(
+        self, node: Node | None, scope: Scope, what: str = "an expression", asked: bool = False
+    ) -> Code:
         """An argument that is an expression, with or without ``=``."""
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             if isinstance(node, Scalar) and node.value is not None:
@@ -61,16 +63,16 @@ class Recorder:
             if node is not None:
                 self.problem(node.pos, f"{what} is wanted here, like request.turns")
             return Code("None", simple=True)
-        return self._expression(node, node.value, scope)
+        return self._expression(node, node.value, scope, asked)
 
-    def _expression(self, node: Scalar, text: str, scope: Scope) -> Code:
+    def _expression(self, node: Scalar, text: str, scope: Scope, asked: bool = False) -> Code:
         lead = 0 if node.plain else 1
         body = text
         if body.startswith("="):
             lead += 1 + len(body[1:]) - len(body[1:].lstrip())
             body = body[1:].strip()
         try:
-            return self.expr.expression(body, scope)
+            return self.expr.expression(body, scope, asked)
         except ExpressionError as error:
             source, line = node.pos.source, node.pos.line
             place = Pos(source, line, node.pos.column + lead + error.offset)
@@ -82,7 +84,7 @@ class Recorder:
 
     def condition(self, node: Node | None, scope: Scope) -> str:
         """Python code that is true when the expression is."""
-        return self.expr.truth(self.expression(node, scope, "a condition"), scope)
+        return self.expr.truth(self.expression(node, scope, "a condition", asked=True), scope)
 
     # ---------------------------------------------------------------- tracing
 

@@ -297,7 +297,7 @@ class HalfCompiler:
                 compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
             binding = compiler.observe(var, name, scope, trace, code.ref is not None)
             if code.ref is not None:
-                binding.comes_from(code.ref.binding, code.ref.path)
+                binding.comes_from(code.ref.binding, code.ref.path, scope.branch)
             binding.label = compiler.static_path(code.ref) + "[]"
             inner = scope.bind(
                 **{name: compiler.named(binding), "position": Name(position, whole=True)}

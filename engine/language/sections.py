@@ -17,7 +17,7 @@ from engine.language.programs import Program
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
-from engine.language.trace import Trace, TracedLoss
+from engine.language.trace import Trace, TracedLoss, untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,15 @@ class Section(Served):
         """The result and the records of how it came about. Raises Refusal with its path."""
         trace = Trace(document)
         try:
-            return self.traced.names["main"](document, *roots, [], trace), trace
+            result = self.traced.names["main"](document, *roots, [], trace)
         except Refusal:
             raise
         except EVALUATION_ERRORS as error:
             raise self._refused(self.traced, error) from None
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise self._refused(self.traced, error) from error
+        trace.settle()
+        return result, trace
 
     def told(self, lost: Lost) -> list[TracedLoss] | None:
         """What a run lost, as a traced one tells it; None where only that can."""
@@ -134,7 +136,7 @@ class Section(Served):
             rule = rules[said.rule]
             reason = rule.reason if said.reason is None else said.reason
             found.append(TracedLoss(said.path, reason, said.rule, rule.kind))
-        return found
+        return untold(found)
 
     @property
     def sources(self) -> Sources:

@@ -8,10 +8,10 @@ code is the same mapping compiled once more; nothing here decides anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from engine.language.leftovers import unread
 from engine.language.reads import ELEMENT, Tree
@@ -55,6 +55,37 @@ def _further(key: str) -> str:
     if key == ELEMENT or (key.startswith("[") and key.endswith("]")):
         return key
     return f".{key}" if _PLAIN.match(key) else f'["{key}"]'
+
+
+def containers(path: str) -> Iterator[str]:
+    """The paths of what a value stands in, from the inside out."""
+    while path := path[: max(path.rfind("."), path.rfind("["), 0)]:
+        yield path
+
+
+class Lost(Protocol):
+    """A loss: where, and how."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
+_L = TypeVar("_L", bound=Lost)
+
+
+def untold(losses: Collection[_L]) -> list[_L]:
+    """All but what nothing reads of something of which a rule tells that it is lost."""
+    told = {loss.path for loss in losses if loss.kind != "unread"}
+    gone = {loss.path for loss in losses if loss.kind == "dropped" and loss.path}
+    return [
+        loss
+        for loss in losses
+        if loss.kind != "unread"
+        or (loss.path not in told and gone.isdisjoint(containers(loss.path)))
+    ]
 
 
 def _present(paths: tuple[str | None, ...]) -> tuple[str, ...]:
@@ -234,6 +265,10 @@ class Trace:
         """Whatever of a value ``tree`` does not know is a loss."""
         for keys in which(value, tree):
             self.losses.append(TracedLoss(self.p(path or "", keys) or "", reason, rule, "unread"))
+
+    def settle(self) -> None:
+        """The run is over: what was told more than once is told once."""
+        self.losses = untold(self.losses)
 
     # ------------------------------------------------------------ asked afterwards
 

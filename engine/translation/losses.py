@@ -17,7 +17,7 @@ from typing import Any
 
 from engine.language.lost import Sources
 from engine.language.results import Rule
-from engine.language.trace import Note, Trace, TracedLoss, step
+from engine.language.trace import Note, Trace, TracedLoss, containers, step, untold
 
 # What $rest kept of an object, in the canonical form.
 _NATIVE = re.compile(r"(^|\.)native(\.[^.\[]+)?$")
@@ -107,7 +107,7 @@ class Origins:
         if not below:
             return made or asked
         found = _meeting([*made, *below])
-        if len(found) == len(asked) == 1 and asked[0] in _containers(found[0]):
+        if len(found) == len(asked) == 1 and asked[0] in containers(found[0]):
             return asked
         return found
 
@@ -124,7 +124,7 @@ class Origins:
         """One source path for a canonical path, if need be that of what it stands in."""
         if self._before(path) is None:
             return None
-        for place in (path, *_containers(path)):
+        for place in (path, *containers(path)):
             found = self.of(place)
             if found:
                 return found[0]
@@ -134,7 +134,7 @@ class Origins:
         found: dict[str, None] = {}
         for known in self._inside(path):
             found |= dict.fromkeys(_paths(n for n in self._notes[known] if n.how != "when"))
-        return [one for one in found if not any(other in found for other in _containers(one))]
+        return [one for one in found if not any(other in found for other in containers(one))]
 
     def _inside(self, path: str) -> Iterator[str]:
         """The known paths of what the value at ``path`` holds."""
@@ -145,7 +145,7 @@ class Origins:
                 yield self._order[position]
 
     def _above(self, path: str) -> list[str]:
-        for parent in _containers(path):
+        for parent in containers(path):
             if next(self._inside(parent), None) is not None:
                 return []  # an object that rules built, without this key
             notes = [note for note in self._notes.get(parent, ()) if note.how != "when"]
@@ -160,12 +160,6 @@ class Origins:
 
 def _paths(notes: Iterable[Note]) -> list[str]:
     return list(dict.fromkeys(path for note in notes for path in note.paths if path))
-
-
-def _containers(path: str) -> Iterator[str]:
-    """The paths of what a value stands in, from the inside out."""
-    while path := path[: max(path.rfind("."), path.rfind("["), 0)]:
-        yield path
 
 
 def _segments(path: str) -> list[str]:
@@ -241,9 +235,7 @@ def _told(sides: Sequence[tuple[Side, Callable[[TracedLoss], list[str]]]], side:
             for path in places(loss):
                 made = Loss(path, loss.reason, rule, loss.kind, side)
                 found.setdefault((path, loss.reason), made)
-    # what a rule tells of on purpose, another loop over the same list may not have read
-    told_of = {loss.path for loss in found.values() if loss.kind != "unread"}
-    return [loss for loss in found.values() if loss.kind != "unread" or loss.path not in told_of]
+    return untold(found.values())
 
 
 class Copied:
