@@ -303,8 +303,6 @@ class Folding:
             wanted = node.args[1]
             if known.kind is not None and harmless(node.args[0]) and isinstance(wanted, ast.Name):
                 return ast.copy_location(ast.Constant(known.kind == wanted.id), node)
-        if func.id == "_more" and self._lacks(node.args[0], node.args[1]):
-            return ast.copy_location(ast.Constant(False), node)
         return self._evaluated(node, func.id)
 
     def _get(self, node: ast.Call, getter: Fact | None, var: str) -> ast.expr:

@@ -67,13 +67,7 @@ def left(value: Any, tree: Tree) -> list[tuple[str, ...]]:
     return [path for path in unread(value, tree) if any(key[:1] == "[" for key in path)]
 
 
-def more(value: dict[str, Any], key: str, tree: Tree) -> bool:
-    """Whether there is something below one key that ``tree`` does not know."""
-    each, below = value.get(key), tree[key]
-    return each is not None and bool(below) and _beyond(each, below or {})
-
-
-def _beyond(value: Any, tree: Tree) -> bool:
+def more(value: Any, tree: Tree) -> bool:
     """Whether :func:`unread` finds anything in what is at a known key."""
     if not _looked_into(value, tree):
         return True
@@ -93,7 +87,7 @@ def _any_unread(value: Any, tree: Tree) -> bool:
         if key not in tree:
             return True
         below = tree[key]
-        if below and _beyond(each, below):
+        if below and more(each, below):
             return True
     return False
 
