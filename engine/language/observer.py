@@ -12,7 +12,6 @@ from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
 from engine.language.source import Pos, Scalar
 
-
 # To look for this many keys takes less time than to compare all of an object's.
 _FEW = 4
 
