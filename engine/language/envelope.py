@@ -89,4 +89,12 @@ def _place(node: Node, path: tuple[Any, ...]) -> tuple[Pos, str]:
             pos = at.pos
         else:
             break
-    return pos, str(path[-1]) if path else "the file"
+    return pos, _name(path)
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    """What stands at the end of a path: a key, or of a list one element."""
+    if not path:
+        return "the file"
+    end = next((at for at in range(len(path) - 1, -1, -1) if not isinstance(path[at], int)), 0)
+    return str(path[end]) + "".join(f"[{number}]" for number in path[end + 1 :])
