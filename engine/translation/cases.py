@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Defect, MappingError
+from engine.errors import Defect
 from engine.language.envelope import check
 from engine.language.events import EventHalf
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
-from engine.language.source import Map, Seq, plain, read
+from engine.language.source import plain, read
 from engine.resources import file_name
+from engine.translation.case_files import gather, rows
 from engine.translation.differing import difference
 from engine.translation.formats import KINDS, Format
 from engine.translation.plan import Plan
@@ -77,28 +78,17 @@ class Outcome:
 
 def load(folders: Iterable[Path]) -> list[Case]:
     """All cases of mapping folders, in the order of the files. Raises MappingError."""
-    cases: list[Case] = []
-    problems: list[str] = []
-    for folder in folders:
-        for path in sorted(folder.glob("*/*.test.yaml")):
-            try:
-                cases += _file(path)
-            except MappingError as error:
-                problems += error.problems
-    if problems:
-        raise MappingError(problems)
-    return cases
+    files = (path for folder in folders for path in sorted(folder.glob("*/*.test.yaml")))
+    return gather(files, _file)
 
 
 def _file(path: Path) -> Iterator[Case]:
-    node = read(path, file_name(path))
     kind = path.name.split(".")[0]
     if kind not in KINDS:
-        node.pos.error(f"the name of a case file begins with one of {', '.join(KINDS)}")
-    listed = node.get("cases") if isinstance(node, Map) else None
-    if not isinstance(listed, Seq):
-        node.pos.error("a list under cases: is wanted here")
-    for item in listed.items:
+        read(path, file_name(path)).pos.error(
+            f"the name of a case file begins with one of {', '.join(KINDS)}"
+        )
+    for item in rows(path):
         data = check(item, SCHEMA)
         raw = plain(item)
         half = "read" if "read" in raw else "write"

@@ -28,11 +28,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import MappingError, Rejected, UpstreamError
+from engine.errors import Rejected, UpstreamError
 from engine.language.envelope import check
-from engine.language.source import Map, Seq, plain, read, suggest
-from engine.resources import file_name
+from engine.language.source import plain, suggest
 from engine.translation import jsontext
+from engine.translation.case_files import gather, rows
 from engine.translation.differing import difference
 from engine.translation.translator import Translator
 
@@ -91,27 +91,14 @@ def load(folders: Iterable[Path], provider: str | None = None) -> list[Case]:
 
     Raises MappingError.
     """
-    cases: list[Case] = []
-    problems: list[str] = []
-    for folder in folders:
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            if provider is None or path.name == f"{provider}{SUFFIX}":
-                try:
-                    cases += _file(path)
-                except MappingError as error:
-                    problems += error.problems
-    if problems:
-        raise MappingError(problems)
-    return cases
+    files = (path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}")))
+    own = (path for path in files if provider in (None, path.name.removesuffix(SUFFIX)))
+    return gather(own, _file)
 
 
 def _file(path: Path) -> Iterator[Case]:
     name = path.name.removesuffix(SUFFIX)
-    node = read(path, file_name(path))
-    listed = node.get("cases") if isinstance(node, Map) else None
-    if not isinstance(listed, Seq):
-        node.pos.error("a list under cases: is wanted here")
-    for item in listed.items:
+    for item in rows(path):
         data = check(item, SCHEMA)
         raw = plain(item)
         slug = re.sub(r"[^a-z0-9]+", "-", data["name"].lower()).strip("-")
