@@ -170,7 +170,7 @@ def rendered(case: OwnCase, target: str, by: Translator) -> str:
 def plan(case: OwnCase, target: str, by: Translator) -> Plan:
     """The plan of a request, or of the request that an answer belongs to."""
     if case.kind == "request":
-        return _request(case, target, by).plan
+        return request_of(case, target, by).plan
     return by.request(
         case.client(target),
         source=target,
@@ -197,7 +197,7 @@ def stream_text(output: bytes, losses: list[Loss]) -> str:
     )
 
 
-def _request(case: OwnCase, target: str, by: Translator) -> Translated:
+def request_of(case: OwnCase, target: str, by: Translator) -> Translated:
     # Where the path holds the model, bodies have none to fall back on.
     named = case.format == target and "model" in case.body
     own = None if named else MODELS.get(target, ANY_MODEL)
@@ -215,7 +215,7 @@ def _request(case: OwnCase, target: str, by: Translator) -> Translated:
 
 def _request_text(case: OwnCase, target: str, by: Translator) -> str:
     try:
-        made = _request(case, target, by)
+        made = request_of(case, target, by)
     except Rejected as error:
         return _json({"status": error.status, "path": error.path, "rejected": error.reason})
     losses = _lines(made.losses)
