@@ -50,16 +50,12 @@ class Looks(NamedTuple):
 
 @dataclass(slots=True)
 class EventLosses:
-    """Losses of a stream: each rule and static path once, with a count."""
+    """Losses of a stream: each rule and static path once, with a count of events; ``told`` is what
+    the event at hand lost."""
 
     rules: tuple[Rule, ...]
     counts: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
-    _told: set[tuple[str, str, str, str]] = field(default_factory=set)
-
-    def begin(self) -> None:
-        """An event begins: what it loses is counted once."""
-        if self._told:
-            self._told.clear()
+    told: set[tuple[str, str, str, str]] = field(default_factory=set)
 
     def append(self, number: int) -> None:
         """A ``$drop``, ``$clamp`` or ``$emulate`` happened."""
@@ -93,8 +89,8 @@ class EventLosses:
 
     def _count(self, path: str, reason: str, kind: str, place: str) -> None:
         key = (path, reason, kind, place)
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self.told:
+            self.told.add(key)
             self.counts[key] = self.counts.get(key, 0) + 1
 
 
@@ -131,7 +127,8 @@ class EventHalf(Served):
         out: list[dict[str, Any]] = []
         if state[DONE]:
             return out
-        losses.begin()
+        if losses.told:
+            losses.told.clear()
         try:
             state[RULE] = self._step(event, state, *roots, losses, out)
         except Refusal:
@@ -165,7 +162,7 @@ class EventHalf(Served):
         out: list[dict[str, Any]] = []
         if state[DONE]:
             return out
-        losses.begin()
+        losses.told.clear()
         try:
             self.program.names["end"](None, state, *roots, losses, out)
         except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:

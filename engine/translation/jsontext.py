@@ -90,6 +90,15 @@ def read_scalar(data: bytes) -> object:
     return value if type(value) in _SCALARS else None
 
 
+def read_list(data: bytes) -> list[Any] | None:
+    """Read a list of texts; None for what is no list."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if type(value) is list else None
+
+
 def parse_json(text: str) -> Any:
     """Read the arguments of a call. Raises JsonError."""
     return loads(text)

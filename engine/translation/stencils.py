@@ -16,14 +16,14 @@ from typing import Any
 
 from engine.language.events import Looks, Path
 from engine.translation.framing import Frame
-from engine.translation.jsontext import JsonError, ascii_json, dumps, loads, read_scalar
+from engine.translation.jsontext import JsonError, ascii_json, dumps, loads, read_list, read_scalar
 
 Event = dict[str, Any]
 
 # Stands for the text while the bytes around it are looked for. Where it comes up besides, no
 # stencil is made.
 PROBE = "\u2591 the text \u2591"
-PROBED = dumps(PROBE)
+PROBED = PROBE.encode()
 
 MAX_BYTES = 8192
 """Of one event; what there is to save is little beside the cost of a longer one."""
@@ -81,35 +81,59 @@ class Stencil:
         """Write what the frames from ``start`` on become, as far as they fit; the position of the
         first that does not."""
         first, before, after = self._name, self._before, self._after
-        begin, end, head, tail = self._start, self._end, self._head, self._tail
+        begin, end = self._start, self._end
+        holes: list[bytes] = []
         for position in range(start, len(frames)):
             name, data = frames[position]
             if name != first or not data.startswith(before) or not data.endswith(after):
                 break
-            text = read_scalar(data[begin:end]) if self._alone else self._among(data)
-            if not text or type(text) is not str:
+            hole = data[begin:end] if self._alone else self._among(data)
+            if not hole:
                 break
+            holes.append(hole)
+        spelled, texts = _spelled(holes)
+        if spelled:
+            out.append(self._head + (self._tail + self._head).join(spelled) + self._tail)
+            self.uses += len(spelled)
             if self._told is not None:
-                self._told(text)
-            out.append(head + dumps(text) + tail)
-        else:
-            position = len(frames)
-        self.uses += position - start
-        return position
+                for text in texts:
+                    self._told(text)
+        return start + len(spelled)
 
-    def _among(self, data: bytes) -> object:
-        """The text, where other values that differ stand beside it."""
-        text: object = None
+    def _among(self, data: bytes) -> bytes | None:
+        """The text's bytes, where other values that differ stand beside it."""
+        text = None
         start, stop = self._start, len(data) + self._end
         for position, (_, kind) in enumerate(self._holes, 1):
             between = self._holes[position][0] if position < len(self._holes) else b""
             end = data.find(between, start, stop) if between else stop
-            value = read_scalar(data[start:end]) if end >= 0 else None
-            if type(value) is not (kind or str):
+            if end < 0:
                 return None
-            text = value if kind is None else text
+            if kind is None:
+                text = data[start:end]
+            elif type(read_scalar(data[start:end])) is not kind:
+                return None
             start = end + len(between)
         return text
+
+
+def _spelled(holes: list[bytes]) -> tuple[list[bytes], list[str]]:
+    """The insides of JSON texts as they are written here, and the texts, up to the first that is
+    none."""
+    together = b'","'.join(holes)
+    if b"\\" not in together:
+        # nothing to be spelled otherwise, and a quote in one would show as another text
+        texts = read_list(b'["%b"]' % together)
+        if texts is not None and len(texts) == len(holes):
+            return holes, texts
+    spelled, texts = [], []
+    for hole in holes:
+        text = read_scalar(b'"%b"' % hole)
+        if type(text) is not str:
+            break
+        texts.append(text)
+        spelled.append(dumps(text)[1:-1])
+    return spelled, texts
 
 
 def stencil(
@@ -124,7 +148,7 @@ def stencil(
     tell where they are. ``event_name``: the key that a frame's name is read to."""
     name, data = frame
     wanted = event
-    tokens: dict[bytes, type | None] = {}
+    tokens: dict[bytes, type | None] = {}  # the text's is what stands between its quotes
     for number, path in enumerate(holes):
         mark = f"{PROBE}{number}"
         value, token = _at(event, path), dumps(mark)
@@ -134,7 +158,7 @@ def stencil(
         if found is None:
             return None
         data = found
-        tokens[token] = type(value) if number else None
+        tokens[token if number else token[1:-1]] = type(value) if number else None
     pieces: list[tuple[bytes, type | None]] = []
     for token in sorted(tokens, key=data.index):
         before, _, data = data.partition(token)
