@@ -181,6 +181,23 @@ def test_trap_07_providers_are_asked_in_the_order_of_the_configuration() -> None
     asyncio.run(main())
 
 
+def test_what_holds_for_one_credential_is_a_provider_that_extends_the_others() -> None:
+    providers = {"mistral-old": {"extends": "mistral", "quirks": {"drop": ["temperature"]}}}
+
+    async def main() -> list[set[str]]:
+        async with upstream(answers(chat_answer())) as wire:
+            rows = [
+                credential("mistral", wire.url, models=[{"id": "a"}]),
+                credential("mistral-old", wire.url, models=[{"id": "b"}]),
+            ]
+            async with serving({"credentials": rows, "providers": providers}) as gw:
+                for model in "ab":
+                    assert (await gw.chat(model=model, seed=7, temperature=1)).status_code == 200
+            return [set(each.document) - {"messages", "model"} for each in wire.heard]
+
+    assert asyncio.run(main()) == [{"random_seed", "temperature"}, {"random_seed"}]
+
+
 def test_a_route_may_refuse_losses_and_the_reason_names_the_field() -> None:
     routes = [
         {"match": {"model": "strict-*"}, "options": {"on-loss": "reject"}},

@@ -9,7 +9,7 @@ from engine.errors import MappingError
 from engine.language.source import parse
 from engine.resources import shipped
 from engine.translation.capabilities import Capabilities
-from engine.translation.provider_files import ProviderFiles
+from engine.translation.provider_files import SCHEMA, ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
 from engine.translation.translator import Translator
@@ -153,6 +153,42 @@ def test_a_configuration_lies_over_all_files_and_is_named_as_the_source(tmp_path
     assert found.sources["limits.images"] == "config.yaml:1:46"
     assert found.sources["base-url"] == f"{folder}/base.yaml:4:1"
     assert _load(folder)["base"].quirks["strict"] is True
+
+
+ANY_KEY = {
+    "format": "openai-responses",
+    "wires": "[openai-chat, claude]",
+    "base-url": "https://mine.example",
+    "base-urls": "{ openai-chat: https://mine.example }",
+    "path": "/ask",
+    "key-env": "MINE",
+    "auth": "{ header: x-mine }",
+    "signing": "{ method: aws-sigv4, service: x }",
+    "region": "north",
+    "api-version": "'2'",
+    "vendor": "mine",
+    "signs": "true",
+    "headers": "{ x-a: mine }",
+    "streaming": "none",
+    "rename": "{ seed: random_seed }",
+    "quirks": "{ parallel: true }",
+    "limits": "{ images: false }",
+    "models": "[{ match: small, quirks: { parallel: true } }]",
+    "demo": "true",
+    "docs": "https://mine.example/docs",
+}
+
+
+@pytest.mark.parametrize("key", ANY_KEY)
+def test_any_key_of_a_file_can_be_said_in_the_configuration(key: str, tmp_path: Path) -> None:
+    said = _load(_folder(tmp_path, base=BASE), settings=f"base: {{ {key}: {ANY_KEY[key]} }}")
+    places = {name for name, at in said["base"].sources.items() if "config.yaml" in at}
+    # an entry has the place of its name, too
+    assert {name.split(".")[0].split("[")[0] for name in places} == {"name", key}
+
+
+def test_these_are_all_keys_but_those_that_name_a_file() -> None:
+    assert set(ANY_KEY) == set(SCHEMA) - {"name", "extends"}
 
 
 def test_a_configuration_may_hold_providers_of_its_own(tmp_path: Path) -> None:
