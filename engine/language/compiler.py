@@ -68,6 +68,7 @@ class Compiler(Observer):
             text = templates.compile_template(self, node, scope)
             self.note(node.pos, "map", mark)
             return Val(text, absent=False)
+        self.sources.literal(value)
         return Val(repr(value), absent=False, atom=True)
 
     def seq(self, node: Seq, scope: Scope) -> Val:
@@ -164,28 +165,34 @@ class Compiler(Observer):
         mark = len(self.expr.notes)
         if isinstance(node, Map | Seq):
             since = self.mark() if self.traced else ""
-            val = self.node(node, scope)
+            place = self.sources.token()
+            with self.sources.at(*place):
+                val = self.node(node, scope)
             text = self.written(val, self.stable(val)) if val.null else val.text
             self.out.add(f"{var} = {text}")
             made = "None"
             if self.traced:
                 made = f"p_{var}"
                 self.out.add(f"{made} = T.value({var}, T.first({since}))")
-            return self.named(self.observe(var, label, scope, made, checked=False))
+            binding = self.observe(var, label, scope, made, checked=False)
+            self.sources.name(binding, place)
+            return self.named(binding)
         code = self.expression(node, scope)
         if not self.traced and code.name is not None:
             self.expr.look(code, scope)
             return code.name
-        if code.ref is not None:
+        kept = code.ref is not None and code.ref.binding.state
+        if code.ref is not None and not kept:
             self.out.add(f"{var} = {self.expr.look(code, scope)}")
             return Name(var, code.ref, self.getter(var, label), keys=code.keys, plain=code.plain)
-        self.out.add(f"{var} = {code.text}")
+        self.out.add(f"{var} = {self.expr.look(code, scope) if kept else code.text}")
         trace = "None"
         if self.traced:
             trace = f"p_{var}"
             first = self.first_code(mark)
             self.out.add(f"{trace} = T.value({var}, {first})")
         binding = self.observe(var, label, scope, trace, checked=False)
+        self.sources.computed(binding, self.expr.notes[mark:])
         plain = code.plain or code.boolean
         return replace(self.named(binding), plain=plain, whole=code.whole)
 
@@ -216,6 +223,10 @@ class Compiler(Observer):
 
     def object(self, node: Map, fields: list[tuple[Scalar, Node]], scope: Scope) -> Val:
         """An object of these fields with the ``$rest``, ``$spread`` and ``$empty`` of ``node``."""
+        with self.sources.object():
+            return self._object(node, fields, scope)
+
+    def _object(self, node: Map, fields: list[tuple[Scalar, Node]], scope: Scope) -> Val:
         rest, spread, empty = node.get("$rest"), node.get("$spread"), node.get("$empty")
         pending: list[str] = []
         target = ""
@@ -225,7 +236,8 @@ class Compiler(Observer):
         for key, child in fields:
             name = repr(key.value)
             mark = self.mark() if self.traced else ""
-            val = self.node(child, scope)
+            with self.sources.inside(str(key.value)):
+                val = self.node(child, scope)
             if val is NOTHING:
                 continue
             if not target and not val.absent:
@@ -270,6 +282,8 @@ class Compiler(Observer):
                     item.pos, f"$rest takes the name of an object{suggest(str(word), objects)}"
                 )
             else:
+                with self.sources.inside("native"), self.sources.inside(self.library.word):
+                    self.sources.read([name.ref], True)
                 self.rest_lines(name, target, scope, item.pos)
 
     def _spread(self, node: Node, target: str, scope: Scope) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from engine.language.reads import Tree
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
 from engine.language.sections import Served, told
+from engine.language.sources import SOURCES, Table
 from engine.language.trace import Trace
 
 State = dict[str, Any]
@@ -54,6 +56,8 @@ class EventLosses:
     the event at hand lost."""
 
     rules: tuple[Rule, ...]
+    # the paths that a path is told by, when not by itself; it gets the kind of the loss, too
+    places: Callable[[str, str], Iterable[str]] | None = None
     counts: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     told: set[tuple[str, str, str, str]] = field(default_factory=set)
 
@@ -88,6 +92,10 @@ class EventLosses:
                 self._count(path, rule.reason, "unread", rule.place)
 
     def _count(self, path: str, reason: str, kind: str, place: str) -> None:
+        for each in (path,) if self.places is None else self.places(path, kind):
+            self._once(each, reason, kind, place)
+
+    def _once(self, path: str, reason: str, kind: str, place: str) -> None:
         key = (path, reason, kind, place)
         if key not in self.told:
             self.told.add(key)
@@ -170,17 +178,24 @@ class EventHalf(Served):
         state[EMITTED] += len(out)
         return out
 
+    @property
+    def sources(self) -> Table:
+        """Where the fields of its events come from, as far as the mapping itself tells."""
+        table: Table = self.program.constants[SOURCES]
+        return table
+
     def trace(
-        self, event: dict[str, Any], state: State, *roots: Any
+        self, event: dict[str, Any] | None, state: State, *roots: Any
     ) -> tuple[list[dict[str, Any]], Trace]:
-        """As :meth:`step`, with records of where each field came from."""
+        """As :meth:`step`, with records of where each field came from; without an event as
+        :meth:`finish`."""
         out: list[dict[str, Any]] = []
         trace = Trace(event)
         if not state[DONE]:
             losses = EventLosses(self.traced.rules)
+            run = self.traced.names["end" if event is None else "step"]
             try:
-                step = self.traced.names["step"]
-                state[RULE] = step(event, state, *roots, losses, out, trace)
+                state[RULE] = run(event, state, *roots, losses, out, trace)
             except (*EVALUATION_ERRORS, TypeError, KeyError, AttributeError, ValueError) as error:
                 raise self._told(self.traced, error) from error
             state[EMITTED] += len(out)

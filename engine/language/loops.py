@@ -44,13 +44,19 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
     source = compiler.expr.temp("s")
     observed = True
     of = None
+    place = compiler.sources.token()
     if isinstance(argument, Map | Seq):
-        val = compiler.node(argument, scope)
+        with compiler.sources.at(*place):
+            val = compiler.node(argument, scope)
         compiler.out.add(f"{source} = {val.text}")
     else:
         code = compiler.expression(argument, scope)
         compiler.out.add(f"{source} = {compiler.expr.look(code, scope)}")
-        observed, of = len(compiler.expr.notes) > mark, code.ref
+        observed, of = compiler.seen(mark), code.ref
+        if of is not None and of.binding.state:
+            of = None
+        with compiler.sources.at(*place):
+            compiler.sources.read(compiler.expr.notes[mark:], True)
     path = "None"
     if compiler.traced:
         path = compiler.expr.temp("q")
@@ -75,9 +81,11 @@ def _looping(compiler: Compiler, node: Map, word: str, scope: Scope) -> Iterator
         binding = compiler.observe(var, names[0], scope, trace, observed)
         if of is not None:
             binding.comes_from(of.binding, of.path, scope.branch)
+        else:
+            compiler.sources.name(binding, place)
         if compiler.static:
-            notes = compiler.expr.notes[mark:]
-            binding.label = compiler.static_path(notes[0]) + "[]" if notes else names[0]
+            seen = compiler.seen(mark)
+            binding.label = compiler.first_path(mark) + "[]" if seen else names[0]
         inner = scope.bind(**{names[0]: compiler.named(binding)})
         if len(names) > 1:
             inner = inner.bind(**{names[1]: Name(position, whole=True)})
@@ -271,14 +279,19 @@ def assign(
             continue
         path: list[str] = []
         value: Node | None = child
+        kept = scope.names["state"].ref is not None
+        since = compiler.mark() if compiler.traced and kept else ""
         if isinstance(child, Map) and child.get("$key") is not None:
             _check_keyed(compiler, child)
             path = _path(compiler, child.get("$key"), scope)
             value = child.get("$value")
         mark = len(compiler.expr.notes)
-        val = compiler.node(value, scope) if value is not None else NOTHING
+        with compiler.sources.at("state", state.var, name):
+            val = compiler.node(value, scope) if value is not None else NOTHING
         text = compiler.stable(val)
         del compiler.expr.notes[mark:]
+        if since:
+            compiler.out.add(f"T.keep({name!r}, {since})")
         keys = "".join(f"{each}, " for each in path)
         if appending:
             compiler.out.add(f"_append({state.var}, {name!r}, ({keys}), {text})")
@@ -336,6 +349,7 @@ def _mapped_object(
             trace = f"p_{value}"
             compiler.out.add(f"{trace} = T.p({compiler.first_code(mark)}, ({key},))")
         binding: Binding = compiler.observe(value, names[1], scope, trace, checked=False)
+        compiler.sources.computed(binding, compiler.expr.notes[mark:])
         inner = scope.bind(**{names[0]: Name(key), names[1]: compiler.named(binding)})
         test = node.get("$if")
         if test is not None:

@@ -62,6 +62,8 @@ class Binding:
     # where paths known only at run time are looked up: there, and Python code of the paths
     looks: list[tuple[Path, Branch, str]] = field(default_factory=list)
     source: tuple[Binding, Path] | None = None
+    # the variables of a stream: no document, so nothing of it is lost
+    state: bool = False
     elements: list[tuple[Path, Binding]] = field(default_factory=list)
     # the branch that the loop stands in, as far as it is of that object
     within: Branch = ()

@@ -13,6 +13,7 @@ from engine.language.reads import ELEMENT, Binding
 from engine.language.results import Library, Rule
 from engine.language.scope import Ref, Scope
 from engine.language.source import Node, Pos, Scalar
+from engine.language.sources import Sources
 
 
 class Recorder:
@@ -32,6 +33,9 @@ class Recorder:
         self.out = Lines()
         # the document itself: of what stands in it at once, losses are told whole
         self.document: Binding | None = None
+        self.sources = Sources()
+        # rules about what came by the state, with what that is
+        self.kept: dict[int, Ref] = {}
 
     # ---------------------------------------------------------------- mistakes
 
@@ -101,16 +105,22 @@ class Recorder:
         """Python code of the path of a value in the document read."""
         if ref is None or ref.binding.trace == "None":
             return "None"
+        if ref.binding.state:
+            return f"T.state({'.'.join(ref.path)!r}, KEPT)" if ref.path else "None"
         return f"T.p({ref.binding.trace}, {ref.shown!r})" if ref.path else ref.binding.trace
 
     def static_path(self, ref: Ref | None) -> str:
         """The path of a value without positions, for losses told at once."""
-        if ref is None:
+        if ref is None or ref.binding.state:
             return ""
         text = ref.binding.label
         for key in ref.path:
             text = text + key if key == ELEMENT else f"{text}.{key}" if text else key
         return text
+
+    def seen(self, mark: int) -> bool:
+        """Whether anything of a document was read since ``mark``."""
+        return any(not ref.binding.state for ref in self.expr.notes[mark:])
 
     def first_path(self, mark: int) -> str:
         """Static path of the first reading since ``mark``."""
@@ -118,7 +128,8 @@ class Recorder:
         return self.static_path(notes[0]) if notes else ""
 
     def note(self, pos: Pos, how: str, mark: int) -> None:
-        """In a traced run: say what the value just made was read from."""
+        """Note what the value just made was read from; a traced run says so."""
+        self.sources.read(self.expr.notes[mark:], how == "copy")
         if self.traced:
             number = self.rule(pos, "note", "")
             self.out.add(f"T.note({number}, {how!r}{self.paths(mark)})")
@@ -133,6 +144,8 @@ class Recorder:
         """A line that records a loss; ``text`` is Python code of a reason made at run time."""
         static = re.sub(r"\{\{.*?\}\}", "…", reason)
         number = self.rule(pos, kind, static, self.first_path(mark))
+        for ref in self.expr.notes[mark : mark + 1]:
+            self.kept[number] = ref
         if self.traced:
             said = text or repr(reason)
             self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")

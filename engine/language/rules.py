@@ -3,6 +3,8 @@ the end."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.language.assembling import assemble, labelled
 from engine.language.compiler import Compiler
 from engine.language.directives import DIRECTIVES
@@ -13,9 +15,10 @@ from engine.language.loops import assign, mutations
 from engine.language.programs import Program
 from engine.language.reads import Binding
 from engine.language.results import NOTHING, Library, scalar_text
-from engine.language.scope import Name, Scope
+from engine.language.scope import Name, Ref, Scope
 from engine.language.sections import Forms, Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+from engine.language.sources import ANY, EARLIER, KEPT, SOURCES, Source
 from engine.language.steady import FIRST, steady_rules
 
 RULE_KEYS = frozenset(
@@ -63,6 +66,8 @@ class HalfCompiler:
         self.numbers = FIRST - 1
         self.events, self.end = self._rules("events"), self._rules("end")
         self.state = self._state()
+        trace = "T" if traced else "None"
+        self.kept = Binding("S", "state", trace=trace, checked=False, state=True)
         heads = ["S", *roots.parameters, "L", "out", *(["T"] if traced else [])]
         self.parameters = ", ".join(heads)
 
@@ -86,10 +91,26 @@ class HalfCompiler:
         self._stepper(handlers)
         start = self.node.get("state")
         compiler.expr.constants[START] = plain(start) if start is not None else {}
+        self._tell_sources()
         program = assemble(self.label, compiler, self.blocks)
         if not self.traced:
             program.names[STEADY] = program.constants[STEADY] = steady_rules(program.source)
         return program
+
+    def _tell_sources(self) -> None:
+        """What is known of where values come from that wait in the state, and the fields of
+        events."""
+        compiler = self.compiler
+        for number, ref in compiler.kept.items():
+            for found in compiler.sources.of(ref)[:1]:
+                path = _told(found) if ref.binding.state else found.path
+                compiler.rules[number] = replace(compiler.rules[number], path=path)
+        kept: dict[str, tuple[str, ...]] = {}
+        for path in sorted({path for path, _, _ in self.kept.readings if path}):
+            found = compiler.sources.of(Ref(self.kept, path))
+            kept[".".join(path)] = tuple(dict.fromkeys(_told(each) for each in found))
+        compiler.expr.constants[KEPT] = kept
+        compiler.expr.constants[SOURCES] = compiler.sources.table("type")
 
     def _state(self) -> Variables:
         """The variables of the stream, with how deep the rules change each."""
@@ -175,7 +196,8 @@ class HalfCompiler:
 
     def _scope(self, binding: Binding) -> Scope:
         names = self.roots.names()
-        names["state"] = Name("S", keys=self.state.keys, always=self.state.keys)
+        kept = Ref(self.kept)
+        names["state"] = Name("S", kept, keys=self.state.keys, always=self.state.keys)
         names["emitted"] = Name(f"(S[{EMITTED!r}] + len(out))")
         names[self.roots.document] = self.compiler.named(binding)
         self.compiler.roots(
@@ -245,6 +267,8 @@ class HalfCompiler:
     ) -> None:
         compiler = self.compiler
         compiler.out.pos = rule.pos
+        compiler.sources.words = " ".join(self._values(rule)) or ANY
+        compiler.sources.rule = str(rule.pos)
         when = rule.get("when")
         # names of a rule may serve its condition
         given = rule.get("let")
@@ -295,9 +319,12 @@ class HalfCompiler:
                 trace = f"p_{var}"
                 path = compiler.first_code(mark)
                 compiler.out.add(f"{trace} = T.element({var}, {source}, {path}, {position})")
-            binding = compiler.observe(var, name, scope, trace, code.ref is not None)
-            if code.ref is not None:
-                binding.comes_from(code.ref.binding, code.ref.path, scope.branch)
+            of = code.ref if compiler.seen(mark) else None
+            binding = compiler.observe(var, name, scope, trace, of is not None)
+            if of is not None:
+                binding.comes_from(of.binding, of.path, scope.branch)
+            else:
+                compiler.sources.computed(binding, compiler.expr.notes[mark:])
             binding.label = compiler.static_path(code.ref) + "[]"
             inner = scope.bind(
                 **{name: compiler.named(binding), "position": Name(position, whole=True)}
@@ -323,7 +350,8 @@ class HalfCompiler:
                 compiler.out.add(f"step(waiting, {self.parameters})")
         fail = rule.get("fail")
         if fail is not None:
-            error = compiler.node(fail, scope)
+            with compiler.sources.failure("type", "error"):
+                error = compiler.node(fail, scope)
             begin = self._begin()
             compiler.out.add(f"out.append({{'type': 'error', 'error': {error.text}}})")
             self._stamp(begin, scope)
@@ -339,7 +367,8 @@ class HalfCompiler:
                 compiler.problem(item.pos, "an event is a map, like {type: text, delta: = wire.d}")
                 continue
             stamped = self._stamped(item)
-            val = compiler.node(stamped or item, scope)
+            with compiler.sources.events():
+                val = compiler.node(stamped or item, scope)
             if val is NOTHING:
                 continue
             begin = self._begin() if stamped is None else ""
@@ -405,3 +434,8 @@ class HalfCompiler:
         entries = [(key, self._stamped(case)) for key, case in cases.entries]
         known = tuple((key, case) for key, case in entries if case is not None)
         return Map(cases.pos, known) if len(known) == len(entries) else None
+
+
+def _told(source: Source) -> str:
+    """A path in an earlier event, behind the words of that event."""
+    return f"{source.words}{EARLIER}{source.path}"

@@ -8,7 +8,7 @@ code is the same mapping compiled once more; nothing here decides anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -88,8 +88,24 @@ def untold(losses: Collection[_L]) -> list[_L]:
     ]
 
 
-def _present(paths: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple([path for path in paths if path is not None])
+# The path of a value, or the paths of what may have made one that the state kept.
+Where = str | tuple[str, ...] | None
+
+
+def _present(paths: tuple[Where, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    for path in paths:
+        if type(path) is tuple:
+            found += path
+        elif path is not None:
+            found.append(path)  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def _first(path: Where) -> str | None:
+    if type(path) is tuple:
+        return Made(path[0]) if path else None
+    return path  # type: ignore[return-value]
 
 
 class Made(str):
@@ -109,6 +125,8 @@ class Trace:
     _kept: list[Any] = field(default_factory=list)
     _notes: list[Note] = field(default_factory=list)
     _records: dict[tuple[int, str | int], tuple[Note, ...]] = field(default_factory=dict)
+    # by variable of a stream's state, what this event made it of
+    _kept_in: dict[str, list[Note]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.document, dict | list):
@@ -135,9 +153,10 @@ class Trace:
             base = step(base, key)
         return base
 
-    def value(self, value: Any, path: str | None) -> str | None:
+    def value(self, value: Any, path: Where) -> str | None:
         """The path of a bound value: its own when it stands in the document, else the one it was
         made from."""
+        path = _first(path)
         if isinstance(value, dict | list):
             own = self._paths.get(id(value))
             if own is not None:
@@ -148,8 +167,9 @@ class Trace:
                 self._kept.append(value)
         return path
 
-    def element(self, value: Any, source: Any, path: str | None, position: int) -> str | None:
+    def element(self, value: Any, source: Any, path: Where, position: int) -> str | None:
         """The path of an element of a list."""
+        path = _first(path)
         if isinstance(value, dict | list):
             own = self._paths.get(id(value))
             if own is not None:
@@ -159,15 +179,33 @@ class Trace:
                 return self.value(value, f"{path}[{position}]")
         return self.value(value, path)
 
+    def keep(self, name: str, mark: int) -> None:
+        """What was noted since ``mark`` made this variable of the state."""
+        notes = [note for note in self._notes[mark:] if note.how != "when" and note.paths]
+        del self._notes[mark:]
+        self._kept_in[name] = notes
+
+    def state(self, path: str, earlier: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Where a variable comes from: what this event says of it, else what ``earlier`` ones may
+        have said."""
+        name, _, below = path.partition(".")
+        notes = self._kept_in.get(name)
+        if notes:
+            if below and len(notes) == 1 and notes[0].how == "copy":
+                return tuple([f"{each}.{below}" if each else below for each in notes[0].paths])
+            if not below:
+                return tuple(dict.fromkeys(each for note in notes for each in note.paths))
+        return earlier.get(path, ())
+
     def mark(self) -> int:
         """The place from which :meth:`at` takes notes."""
         return len(self._notes)
 
-    def note(self, rule: int, how: str, *paths: str | None) -> None:
+    def note(self, rule: int, how: str, *paths: Where) -> None:
         """A value was made."""
         self._notes.append(Note(rule, how, _present(paths)))
 
-    def when(self, *paths: str | None) -> None:
+    def when(self, *paths: Where) -> None:
         """What follows is made on this condition."""
         read = _present(paths)
         if read:
@@ -248,9 +286,9 @@ class Trace:
         notes = self._records.get((id(value), key), ())
         return next((path for note in notes if note.how != "when" for path in note.paths), None)
 
-    def loss(self, rule: int, kind: str, reason: str, *paths: str | None) -> None:
+    def loss(self, rule: int, kind: str, reason: str, *paths: Where) -> None:
         """Something was left out, changed or made another way."""
-        found = [path for path in paths if path is not None] or [""]
+        found = _present(paths) or ("",)
         self.losses.extend(TracedLoss(path, reason, rule, kind) for path in found)
 
     def unread(

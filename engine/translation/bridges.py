@@ -58,7 +58,7 @@ class Gathering(Stream):
             self._write = self._folded
 
     def _encoding(self, client: Format, plan: Plan) -> Encoder:
-        return _Last(client, plan) if client.whole_in else Encoder(client, plan)
+        return _Last(client, plan, self._origins) if client.whole_in else Encoder(client, plan)
 
     def _folded(self, event: Event) -> bytes:
         assert self._fold is not None

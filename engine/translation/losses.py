@@ -98,7 +98,7 @@ class Origins:
         notes = self._notes.get(path)
         if notes is None:
             below = self._below(path)
-            return _meeting(below) if below else self._above(path)
+            return meeting(below) if below else self._above(path)
         made = _paths(note for note in notes if note.how != "when")
         # a name for what rules built is copied from nowhere: what is in it tells where it is from
         copied = any(note.how == "copy" and note.paths for note in notes)
@@ -106,7 +106,7 @@ class Origins:
         asked = _paths(note for note in notes if note.how == "when") if conditions else []
         if not below:
             return made or asked
-        found = _meeting([*made, *below])
+        found = meeting([*made, *below])
         if len(found) == len(asked) == 1 and asked[0] in containers(found[0]):
             return asked
         return found
@@ -170,7 +170,7 @@ def _joined(segments: list[str]) -> str:
     return ".".join(segments).replace(".[", "[")
 
 
-def _meeting(paths: list[str]) -> list[str]:
+def meeting(paths: list[str]) -> list[str]:
     """Where the paths meet, one for each key of the document they begin with."""
     by_root: dict[str, list[str]] = {}
     for path in paths:

@@ -19,6 +19,7 @@ from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
 from engine.translation.losses import Loss, Run, explained
 from engine.translation.ordering import TEXTS, Ordering, Passthrough
+from engine.translation.origins import EventOrigins
 from engine.translation.plan import Plan
 from engine.translation.stencils import (
     MAX_BYTES,
@@ -45,12 +46,15 @@ _TELLING = frozenset({"usage", *_LAST})
 class Encoder:
     """The write half: canonical events to bytes in the client's format."""
 
-    def __init__(self, client: Format, plan: Plan) -> None:
+    def __init__(self, client: Format, plan: Plan, origins: EventOrigins | None = None) -> None:
         self._plan = plan
+        self._origins = origins or EventOrigins({})
         assert client.events_out is not None
         self._half = client.events_out
         self._state = self._half.start()
         self.losses: EventLosses = self._half.losses()
+        if origins is not None:
+            self.losses.places = origins.places
         self._ctx = plan.ctx(client, client.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
         framing = client.framing
@@ -64,6 +68,7 @@ class Encoder:
         """The bytes of one canonical event."""
         if self.over:
             return b""
+        self._origins.event = event
         written = self._half.step(event, self._state, self.losses, *self._roots)
         if len(written) == 1:
             data = self._frame(written[0])
@@ -155,6 +160,7 @@ class Stream:
         self._roots = (plan.body, plan.data, self._ctx)
         self._reader = upstream.framing.kind.reader(MAX_FRAME)
         self._name = upstream.framing.event_name
+        self._origins = EventOrigins(self._half.sources)
         self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
         self._encoder = self._encoding(client, plan)
         self._write = self._encoder.write
@@ -170,7 +176,7 @@ class Stream:
         self.usage: dict[str, Any] | None = None
 
     def _encoding(self, client: Format, plan: Plan) -> Encoder:
-        return Encoder(client, plan)
+        return Encoder(client, plan, self._origins)
 
     def through(self, stage: Stage) -> None:
         """Let each event go through another stage before it is written."""
@@ -269,6 +275,7 @@ class Stream:
                 break
             if name is not None and self._name is not None:
                 event.setdefault(self._name, name)
+            self._origins.wire = event
             try:
                 if self._explanations is not None:
                     out.append(self._explained(event, self._explanations))
