@@ -106,9 +106,9 @@ class HalfCompiler:
                 path = _told(found) if ref.binding.state else found.path
                 compiler.rules[number] = replace(compiler.rules[number], path=path)
         kept: dict[str, tuple[str, ...]] = {}
-        for path in sorted({path for path, _, _ in self.kept.readings if path}):
-            found = compiler.sources.of(Ref(self.kept, path))
-            kept[".".join(path)] = tuple(dict.fromkeys(_told(each) for each in found))
+        for variable in sorted({path for path, _, _ in self.kept.readings if path}):
+            origins = compiler.sources.of(Ref(self.kept, variable))
+            kept[".".join(variable)] = tuple(dict.fromkeys(_told(each) for each in origins))
         compiler.expr.constants[KEPT] = kept
         compiler.expr.constants[SOURCES] = compiler.sources.table("type")
 
