@@ -8,7 +8,6 @@ returns what was emitted; the state is a plain dict per stream, made by ``EventH
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
