@@ -49,6 +49,10 @@ class Looks(NamedTuple):
         return path not in self.read and self.copies(path)
 
 
+# A loss: its path, its reason, its kind and the place of its rule.
+Key = tuple[str, str, str, str]
+
+
 @dataclass(slots=True)
 class EventLosses:
     """Losses of a stream: each rule and static path once, with a count of events; ``told`` is what
@@ -57,20 +61,21 @@ class EventLosses:
     rules: tuple[Rule, ...]
     # the paths that a path is told by, when not by itself; it gets the kind of the loss, too
     places: Callable[[str, str], Iterable[str]] | None = None
-    counts: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
-    told: set[tuple[str, str, str, str]] = field(default_factory=set)
+    counts: dict[Key, int] = field(default_factory=dict)
+    # with what each is counted as
+    told: dict[Key, tuple[Key, ...]] = field(default_factory=dict)
 
     def append(self, number: int) -> None:
         """A ``$drop``, ``$clamp`` or ``$emulate`` happened."""
         rule = self.rules[number]
         if rule.kind == "dropped" and rule.path:
             # of what is lost as a whole nothing else is told
-            for key in [each for each in self._told if _stands_in(each[0], rule.path)]:
+            for key in [each for each in self.told if _stands_in(each[0], rule.path)]:
                 if key[2] == "unread":
-                    self._told.remove(key)
-                    self.counts[key] -= 1
-                    if not self.counts[key]:
-                        del self.counts[key]
+                    for each in self.told.pop(key):
+                        self.counts[each] -= 1
+                        if not self.counts[each]:
+                            del self.counts[each]
         self._count(rule.path, rule.reason, rule.kind, rule.place)
 
     def unread(
@@ -87,18 +92,16 @@ class EventLosses:
             for key in keys:
                 key = "[]" if key.startswith("[") else key
                 path = path + key if key == "[]" else f"{path}.{key}" if path else key
-            if not any(key[2] == "dropped" and _stands_in(path, key[0]) for key in self._told):
+            if not any(key[2] == "dropped" and _stands_in(path, key[0]) for key in self.told):
                 self._count(path, rule.reason, "unread", rule.place)
 
     def _count(self, path: str, reason: str, kind: str, place: str) -> None:
-        for each in (path,) if self.places is None else self.places(path, kind):
-            self._once(each, reason, kind, place)
-
-    def _once(self, path: str, reason: str, kind: str, place: str) -> None:
         key = (path, reason, kind, place)
         if key not in self.told:
-            self.told.add(key)
-            self.counts[key] = self.counts.get(key, 0) + 1
+            paths = (path,) if self.places is None else self.places(path, kind)
+            self.told[key] = tuple([(each, reason, kind, place) for each in paths])
+            for each in self.told[key]:
+                self.counts[each] = self.counts.get(each, 0) + 1
 
 
 def _stands_in(path: str, other: str) -> bool:
