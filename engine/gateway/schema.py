@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.gateway.cloak import MODES, PLACEMENTS
-from engine.language import json_schema
 from engine.translation.provider_files import with_quirks
 from engine.translation.quirks import Quirks
 
@@ -429,6 +428,9 @@ SCHEMA: dict[str, Rule] = _kebab(
 
 def json_schema_of(quirks: Quirks) -> dict[str, Any]:
     """The JSON Schema of a configuration in which these quirks of providers are known."""
+    # a server needs none
+    from engine.language import json_schema
+
     rows = {key: rule for key, rule in with_quirks(quirks).items() if key != "name"}
     said = {**SCHEMA["providers"], "valuesrules": {"type": "dict", "schema": rows}}
     keys = {**SCHEMA, "providers": said}

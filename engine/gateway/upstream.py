@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 from yarl import URL
 
 from engine.errors import UpstreamError
@@ -50,43 +49,49 @@ PIECE_BYTES = 128 * 1024
 # After the last event the upstream gets this long to end its answer.
 DRAIN_SECONDS = 1.0
 
-# From the most special to the most general: the first that matches wins.
-_ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
-    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
-    (ProxyTimeoutError, httpx.ConnectTimeout),
-    (ProxyConnectionError, httpx.ProxyError),
-    (ProxyError, httpx.ProxyError),
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ClientSSLError, httpx.ConnectError),
-    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
-    (aiohttp.ServerDisconnectedError, Disconnected),
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
-    (aiohttp.ClientConnectionError, httpx.ReadError),
-    (aiohttp.ClientError, httpx.NetworkError),
-    (asyncio.TimeoutError, httpx.ReadTimeout),
-    (OSError, httpx.ReadError),
-)
+
+@cache
+def _errors() -> dict[type[BaseException], type[httpx.TransportError]]:
+    """What may be raised below the seam as what it is above it: from the most special to the most
+    general, the first that matches wins."""
+    # imported by the first failure, or by the first SOCKS proxy
+    from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+
+    return {
+        aiohttp.ClientHttpProxyError: httpx.ProxyError,
+        aiohttp.ClientProxyConnectionError: httpx.ProxyError,
+        ProxyTimeoutError: httpx.ConnectTimeout,
+        ProxyConnectionError: httpx.ProxyError,
+        ProxyError: httpx.ProxyError,
+        aiohttp.ConnectionTimeoutError: httpx.ConnectTimeout,
+        aiohttp.ServerTimeoutError: httpx.ReadTimeout,
+        aiohttp.ClientConnectorError: httpx.ConnectError,
+        aiohttp.ClientSSLError: httpx.ConnectError,
+        aiohttp.InvalidURL: httpx.UnsupportedProtocol,
+        aiohttp.ServerDisconnectedError: Disconnected,
+        aiohttp.ClientPayloadError: httpx.RemoteProtocolError,
+        aiohttp.ClientResponseError: httpx.RemoteProtocolError,
+        aiohttp.ClientConnectionError: httpx.ReadError,
+        aiohttp.ClientError: httpx.NetworkError,
+        asyncio.TimeoutError: httpx.ReadTimeout,
+        OSError: httpx.ReadError,
+    }
 
 
-@contextmanager
-def _errors(request: httpx.Request, answered: bool) -> Iterator[None]:
-    """aiohttp's errors as httpx's; the text never says where to: URLs hold secrets.
+def _failures() -> tuple[type[BaseException], ...]:
+    """What to catch; asked for when something was raised."""
+    return tuple(_errors())
+
+
+def _told(error: BaseException, request: httpx.Request, answered: bool) -> httpx.TransportError:
+    """aiohttp's error as httpx's; the text never says where to: URLs hold secrets.
 
     ``answered``: the answer has begun, so that a broken connection is no unanswered one.
     """
-    try:
-        yield
-    except (aiohttp.ClientError, ProxyError, OSError) as error:
-        for kind, wanted in _ERRORS:
-            if isinstance(error, kind):
-                if wanted is httpx.ReadError and not answered:
-                    wanted = Disconnected
-                raise wanted(_SAID.get(wanted, "connection lost"), request=request) from error
-        raise
+    wanted = next(each for kind, each in _errors().items() if isinstance(error, kind))
+    if wanted is httpx.ReadError and not answered:
+        wanted = Disconnected
+    return wanted(_SAID.get(wanted, "connection lost"), request=request)
 
 
 _SAID: dict[type[httpx.TransportError], str] = {
@@ -112,8 +117,10 @@ class _Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        with _errors(self._request, answered=True):
+        try:
             chunk = await self._answer.content.readany()
+        except _failures() as error:
+            raise _told(error, self._request, answered=True) from error
         if not chunk:
             raise StopAsyncIteration
         return chunk
@@ -147,6 +154,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             "ssl": self._verify or True,
         }
         if self._proxy and self._proxy.startswith("socks"):
+            from aiohttp_socks import ProxyConnector
+
             # Names are resolved at the proxy: the gateway's own resolver may not know them.
             return ProxyConnector.from_url(
                 self._proxy.replace("socks5h:", "socks5:", 1), rdns=True, **limits
@@ -173,18 +182,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
-        with _errors(request, answered=False):
-            answer = await _sent(
-                session,
-                request,
-                aiohttp.ClientTimeout(
-                    total=None,
-                    connect=timeout.get("pool"),
-                    sock_connect=timeout.get("connect"),
-                    sock_read=timeout.get("read"),
-                ),
-                timeout.get("write"),
-            )
+        limits = aiohttp.ClientTimeout(
+            total=None,
+            connect=timeout.get("pool"),
+            sock_connect=timeout.get("connect"),
+            sock_read=timeout.get("read"),
+        )
+        try:
+            answer = await _sent(session, request, limits, timeout.get("write"))
+        except _failures() as error:
+            raise _told(error, request, answered=False) from error
         return httpx.Response(
             answer.status,
             headers=answer.raw_headers,
