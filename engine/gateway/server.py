@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import uvicorn
@@ -37,6 +38,8 @@ DRAIN_SECONDS = 30
 BACKLOG = 2048
 # A request makes thousands of objects and next to no cycles.
 COLLECT = (20_000, 20, 50)
+# The first answer has the processor to itself.
+WARM_AFTER_SECONDS = 0.5
 COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 WORKER_VARIABLE = "AI_PROXY_WORKER"
 
@@ -139,7 +142,7 @@ def worker() -> Starlette:
 def _application(
     settings: Settings, path: Path, host: str, state: State | None = None
 ) -> Starlette:
-    translator = load_translator(settings)
+    translator = load_translator(settings, trusting=True)
     app = create_app(settings, translator=translator, source=path, host=host, state=state)
     threading.Thread(target=_warm, args=(translator,), name="warm", daemon=True).start()
     return app
@@ -150,7 +153,11 @@ def _warm(translator: Translator) -> None:
     sight, which would go through it again and again."""
     gc.freeze()
     gc.set_threshold(*COLLECT)
-    translator.warm()
+    time.sleep(WARM_AFTER_SECONDS)
+    try:
+        translator.warm()
+    except MappingError as error:
+        log.error("a shipped mapping does not hold", extra={"fields": {"problems": error.problems}})
     gc.collect()
     gc.freeze()
 

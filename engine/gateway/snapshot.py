@@ -56,15 +56,16 @@ def _fits(route: RouteOptions, model: str, format: str, key: str) -> bool:
     return matches(route.model, model) and matches(route.format, format) and matches(route.key, key)
 
 
-def load_translator(settings: Settings) -> Translator:
+def load_translator(settings: Settings, trusting: bool = False) -> Translator:
     """The shipped mappings and providers with what the configuration says over them.
 
-    Raises MappingError.
+    ``trusting``: shipped mappings are compiled when they are needed. Raises MappingError.
     """
     return Translator.load(
         mappings=_folders(settings.mappings_dir),
         providers=_folders(settings.providers_dir),
         settings=settings.providers,
+        trusting=trusting,
     )
 
 

@@ -28,8 +28,8 @@ class Forms:
     plain: Callable[[], Program]
     traced: Callable[[], Program]
     quick: Callable[[Program | None], Program | None]
-    # whether the one with tracing is kept, so that fetching it takes no time worth saving
-    kept: Callable[[], bool] = lambda: False
+    # whether one of them (plain, traced, quick) is kept: fetching it takes no time worth saving
+    kept: Callable[[str], bool] = lambda form: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,18 @@ class Served:
         """The same half compiled with tracing."""
         return self._forms.traced()
 
+    def ready(self) -> None:
+        """Make what serves, so that whoever needs it first does not wait."""
+        self._hold("plain", "program", self._forms.plain)
+
+    def _hold(self, form: str, name: str, make: Callable[[], Program]) -> None:
+        """Make a program where it is not kept; what is kept takes no memory until it is needed."""
+        if name in self.__dict__ or self._forms.kept(form):
+            return
+        made = make()
+        if not self._forms.kept(form):
+            self.__dict__[name] = made
+
 
 class Section(Served):
     """One half: ``run`` for serving, ``trace`` for telling what happened."""
@@ -87,14 +99,18 @@ class Section(Served):
 
     def quicken(self) -> None:
         """Make the quick form, where there is something to be made."""
-        program = self._forms.quick(None) or self._forms.quick(self.program)
-        self._quick = program.names["main"] if program is not None else None
+        made = None
+        if not self._forms.kept("quick"):
+            made = self._forms.quick(self.__dict__.get("program") or self._forms.plain())
+        if self._forms.kept("quick"):
+            # it is fetched when it is needed, whoever looked for it before
+            self.__dict__.pop("_quick", None)
+        else:
+            self._quick = made.names["main"] if made is not None else None
 
     def prepare(self) -> None:
-        """Make what tracing needs, so that whoever asks for it first does not wait; what is kept
-        takes no memory until then."""
-        if not self._forms.kept():
-            _ = self.traced
+        """Make what tracing needs."""
+        self._hold("traced", "traced", self._forms.traced)
 
     def run(self, document: Any, *roots: Any) -> tuple[Any, Lost]:
         """The result, and what was lost. Raises Refusal (its path unknown) and Defect."""

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 PROFILES = "schema-profiles.yaml"
 
 
-def load(folders: Iterable[Path], cache: Cache | None = None) -> dict[str, Format]:
+def load(
+    folders: Iterable[Path], cache: Cache | None = None, sound: Path | None = None
+) -> dict[str, Format]:
     """All wire formats of the folders; files of later folders replace those of earlier ones.
 
-    Raises MappingError with every mistake of every file.
+    Raises MappingError with every mistake of every file. A format whose files all lie in ``sound``
+    is taken to hold: its sections are compiled when they are first needed.
     """
     cache = cache or Cache(None)
     files: dict[str, dict[str, Path]] = {}
@@ -54,7 +57,8 @@ def load(folders: Iterable[Path], cache: Cache | None = None) -> dict[str, Forma
             if not file.endswith(".test.yaml")
         }
         try:
-            formats[name] = _Folder(name, texts, rules, cache).format()
+            holds = sound is not None and all(path.is_relative_to(sound) for path in own.values())
+            formats[name] = _Folder(name, texts, rules, cache).format(holds)
         except MappingError as error:
             problems += error.problems
     if problems:
@@ -89,13 +93,13 @@ class _Folder:
         self._key = cache.key("format", name, rules.data, *pairs)
         self._made: dict[str, Program] = {}
 
-    def format(self) -> Format:
+    def format(self, holds: bool) -> Format:
         """The format with its sections. Raises MappingError with all mistakes of the folder."""
         kept = self._cache.get(self._key)
         if kept is None:
-            # a file is new: its sections are all compiled, so that its mistakes are all told
             facts, limits = self._files.facts()
-            kept = facts, limits, list(self._compiled(facts))
+            # of new files all sections are compiled, so that their mistakes are all told
+            kept = facts, limits, self._files.labels() if holds else list(self._compiled(facts))
             self._cache.put(self._key, kept)
         facts, limits, labels = kept
         made = format_of(self._name, facts, Limits.of(limits))
@@ -128,7 +132,7 @@ class _Folder:
             partial(self._plain, label),
             partial(self._traced, label),
             partial(self._quick, label),
-            partial(self._cache.has, self._entry(label, "traced")),
+            lambda form: self._cache.has(self._entry(label, form)),
         )
 
     def _plain(self, label: str) -> Program:
@@ -144,15 +148,18 @@ class _Folder:
         )
 
     def _quick(self, label: str, general: Program | None) -> Program | None:
-        kept = self._kept(label, "quick")
-        if kept is not None or general is None:
-            return kept
+        if general is None:
+            return self._kept(label, "quick")
         made = general.quick(self._profiles)
-        return made and self._keep(label, "quick", made)
+        if made is None:
+            # nothing to be made is kept, too: the next start need not look
+            self._cache.put(self._entry(label, "quick"), ())
+            return None
+        return self._keep(label, "quick", made)
 
     def _kept(self, label: str, form: str) -> Program | None:
         kept = self._cache.get(self._entry(label, form))
-        return Program.of(kept, self._profiles) if kept is not None else None
+        return Program.of(kept, self._profiles) if kept else None
 
     def _keep(self, label: str, form: str, program: Program) -> Program:
         self._cache.put(self._entry(label, form), program.data())

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.language.events import EventHalf
-from engine.language.sections import Section
+from engine.language.sections import Section, Served
 from engine.language.source import Node
 from engine.translation.framings import FRAMINGS, Kind
 from engine.translation.limits import Limits
@@ -139,6 +139,13 @@ class Format:
     unknown: str | None = None
     # its files as trees, for people to look at
     files: Callable[[], dict[str, Node]] = dict
+
+    def halves(self) -> Iterator[Served]:
+        """All that is compiled of it, what requests need first before all else."""
+        yield from (half for half in (self.plan_read, self.plan_write) if half is not None)
+        yield from (*self.read.values(), *self.write.values())
+        yield from (half for half in (self.events_in, self.events_out) if half is not None)
+        yield from self.lists.values()
 
     @property
     def serves(self) -> bool:

@@ -152,6 +152,10 @@ class Files:
             raise MappingError(self.problems)
         return facts, limits
 
+    def labels(self) -> list[str]:
+        """The labels of all sections, in files that hold."""
+        return [label for label, _ in self._parts()]
+
     def programs(self, facts: Mapping[str, Any]) -> dict[str, Program]:
         """All sections compiled, by label (``request.read``, ``plan.write``, ``models-list.one``).
 

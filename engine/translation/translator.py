@@ -70,16 +70,18 @@ class Translator:
         providers: Iterable[Path | str] = (),
         now: Callable[[], float] = time.time,
         settings: Node | None = None,
+        trusting: bool = False,
     ) -> Translator:
         """Load the shipped mappings and providers, with those of further folders over them.
 
         ``settings``: what a configuration says of providers, by their names, over all files.
+        ``trusting``: what is shipped is compiled when it is needed.
         Raises MappingError with every mistake of every file.
         """
         map_folders = [shipped("mappings"), *map(Path, mappings)]
         provider_folders = [shipped("providers"), *map(Path, providers)]
         cache = Cache(user_folder(), Path(__file__).parent.glob("*.py"))
-        known = load_formats(map_folders, cache)
+        known = load_formats(map_folders, cache, map_folders[0] if trusting else None)
         quirks, capabilities = Quirks.load(map_folders), Capabilities.load(map_folders, cache)
         files = ProviderFiles(provider_folders, known, quirks, capabilities, cache)
         kinds: dict[str, int] = {}
@@ -102,11 +104,15 @@ class Translator:
         return Translator(self.formats, who, self.kinds, self._now, self._capabilities, self._files)
 
     def warm(self, pause: float = 0.02) -> None:
-        """Compile now what quick translations, losses and explanations will need, with pauses of
-        seconds between.
+        """Compile now what translations, losses and explanations will need, with pauses of seconds
+        between.
 
-        Without it the first request that loses something waits for it. For a thread of its own.
+        Without it the first request that needs it waits for it. For a thread of its own.
         """
+        for side in self.formats.values():
+            for half in side.halves():
+                half.ready()
+                time.sleep(pause)
         self.quicken(pause)
         for section in self._sections():
             section.prepare()

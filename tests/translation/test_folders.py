@@ -105,3 +105,39 @@ def test_a_broken_cache_is_no_mistake(first: Translator, kept: Path) -> None:
     for each in kept.iterdir():
         each.write_bytes(each.read_bytes()[:-1])
     assert _translated(Translator.load()) == _translated(first)
+
+
+def test_a_start_that_trusts_compiles_what_a_translation_needs_and_the_rest_behind_it(
+    first: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    make = mapping_files.Files.program
+
+    def noting(files: mapping_files.Files, label: str, traced: bool) -> Any:
+        compiled.append(f"{files.name}/{label}{' traced' if traced else ''}")
+        return make(files, label, traced)
+
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(mapping_files.Files, "program", noting)
+    trusting = Translator.load(trusting=True)
+    assert compiled == []
+    assert trusting.request(BODY, "openai-chat", target="claude").body == _translated(first)[0]
+    needed = ["openai-chat/plan.read", "openai-chat/request.read"]
+    assert sorted(compiled) == sorted([*needed, "claude/plan.write", "claude/request.write"])
+    trusting.formats = {"cohere": trusting.formats["cohere"]}
+    trusting.warm(0)
+    assert {"cohere/response.read", "cohere/stream.read", "cohere/error.read traced"} < {*compiled}
+    assert len(compiled) == len(set(compiled))
+    monkeypatch.setattr(mapping_files, "Files", None)
+    second = Translator.load(trusting=True)
+    assert second.request(BODY, "openai-chat", target="claude").body == _translated(first)[0]
+
+
+def test_what_an_operator_wrote_is_trusted_by_no_start(
+    mappings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    file = mappings / "openai-chat" / "error.yaml"
+    file.write_text(file.read_text() + "more: 1\n")
+    with pytest.raises(MappingError, match="unknown key more"):
+        Translator.load(mappings=[mappings], trusting=True)
