@@ -48,7 +48,7 @@ def run(asked: Any, snapshot: Snapshot) -> Document:
     if not isinstance(asked, dict) or not validator.validate(asked):
         raise Rejected(f"a dry run wants {', '.join(SCHEMA)}: {validator.errors or 'no object'}")
     call = _call(asked, snapshot)
-    preparing = Preparing(call, snapshot)
+    preparing = Preparing(call, snapshot, explaining=True)
     named = (call.model, *call.alternatives)
     names = dict.fromkeys(m for name in named for m in snapshot.router.chain(name))
     rows, found = [], None

@@ -52,11 +52,16 @@ class _Draft:
 
 
 class Preparing:
-    """The upstream requests of one client call, and what becomes of their answers."""
+    """The upstream requests of one client call, and what becomes of their answers.
 
-    def __init__(self, call: Call, snapshot: Snapshot) -> None:
+    ``explaining``: they can be explained, for which the translated documents are held beside the
+    bytes.
+    """
+
+    def __init__(self, call: Call, snapshot: Snapshot, explaining: bool = False) -> None:
         self._call = call
         self._snapshot = snapshot
+        self._explaining = explaining
         self._options = snapshot.options(call.model, call.format.name, call.context.key or "")
         on_loss = self._options.get("on-loss")
         self._strict = snapshot.settings.by_capability or on_loss == "reject"
@@ -86,6 +91,7 @@ class Preparing:
             except Rejected as refusal:
                 prepared = refusal
             self._prepared[key] = prepared
+            self._drafts.pop(key, None)
         if isinstance(prepared, Rejected):
             raise prepared
         return prepared
@@ -215,7 +221,7 @@ class Preparing:
             False,
             streams,
             draft.cloak,
-            lambda: [*request.explain(), *rows],
+            (lambda: [*request.explain(), *rows]) if self._explaining else list,
         )
 
     def _asks_usage(self, candidate: Candidate) -> UsageOnRequest | None:
