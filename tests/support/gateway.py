@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
-_SERVES = '"message": "serving", "process": {}}}'
+_SERVES = '"message":"serving","process":{}}}'
 _PATIENCE_SECONDS = 30.0
 
 
