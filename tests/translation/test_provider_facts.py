@@ -35,6 +35,7 @@ SAID_BY = {
     "tools": ["strict", "strict_alike", "parallel", "custom_tools", "tools"],
     "structured output": [
         "response_format",
+        "list_schemas",
         "format_with_tools",
         "format_with_thinking",
         "json_word",
