@@ -67,12 +67,16 @@ class _Walk:
     itself: set[Path] = field(default_factory=set)
     whole: set[Path] = field(default_factory=set)
     read: set[Path] = field(default_factory=set)
+    # names of objects and lists that were made on the way
+    made: set[str] = field(default_factory=lambda: {"out"})
     steady: bool = True
 
     def branch(self) -> _Walk:
         """The same so far, to be followed another way."""
         names = (dict(self.env), dict(self.getters))
-        return _Walk(*names, set(self.itself), set(self.whole), set(self.read), self.steady)
+        return _Walk(
+            *names, set(self.itself), set(self.whole), set(self.read), set(self.made), self.steady
+        )
 
     def handler(self, body: list[ast.stmt]) -> Table:
         """The steady rules of one handler, in their order."""
@@ -119,14 +123,21 @@ class _Walk:
             return
         value = self.value(given)
         if isinstance(target, ast.Name):
+            if isinstance(given, ast.Dict | ast.List):
+                self.made.add(target.id)
             self.env[target.id] = self.env.get(target.id, _OTHER) | value
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             name = target.value.id
-            self.steady = self.steady and name != "S"
             self._decides(self.value(target.slice))
-            self.env[name] = self.env.get(name, _OTHER) | _Value(holds=value.paths | value.holds)
+            self._holds(name, value)
         else:
             self.steady = False
+
+    def _holds(self, name: str, value: _Value) -> None:
+        """A value is put into what has this name; only what was made here is nobody else's."""
+        self.steady = self.steady and name in self.made
+        held = _Value(holds=value.paths | value.holds)
+        self.env[name] = self.env.get(name, _OTHER) | held
 
     # -- expressions
 
@@ -218,8 +229,10 @@ class _Walk:
             if function.id in ("type", "isinstance"):
                 self._any(args)
                 return _OTHER
-            if function.id == "_extend":
-                self.whole |= self._any(args).paths  # a list there is several events
+            if function.id == "_extend" and isinstance(args[0], ast.Name):
+                value = self._any(args[1:])
+                self.whole |= value.paths  # a list there is several elements
+                self._holds(args[0].id, value)
                 return _OTHER
             if function.id == "len" and len(args) == 1:
                 self.itself |= self.value(args[0]).paths
@@ -229,10 +242,10 @@ class _Walk:
             if function.attr == "get" and key is not None:
                 return self._child(self.value(function.value), key.value)
             owner = function.value.id if isinstance(function.value, ast.Name) else ""
-            if (owner, function.attr) == ("out", "append"):
-                self._any(args)
-                return _OTHER
             if owner == "L":
+                return _OTHER
+            if function.attr == "append" and owner:
+                self._holds(owner, self._any(args))
                 return _OTHER
             if function.attr == "issuperset" and len(args) == 1:
                 self.itself |= self.value(args[0]).paths

@@ -35,6 +35,7 @@ COPIED = [
     "let: {d: wire.delta}, when: d.text, emit: {delta: = d.text}",
     "emit: {delta: {$first: [= wire.delta.text, none]}}",
     "emit: {delta: = wire.delta.text, id: = lower(wire.delta.kind)}",
+    "let: {part: {delta: = wire.delta.text}}, emit: {parts: [= part]}",
     "ignore: [wire.delta.text]",
 ]
 
