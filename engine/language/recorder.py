@@ -159,7 +159,7 @@ class Recorder:
         refs = self.expr.notes[mark:]
         if self.static or any(ref.binding is not self.document for ref in refs):
             return None
-        return tuple(dict.fromkeys(joined(ref.path) for ref in refs))
+        return tuple(dict.fromkeys(joined(ref.shown) for ref in refs))
 
     def refuse(self, pos: Pos, text: str, mark: int, status: int = 400) -> str:
         """Python statement that refuses the document; ``text`` is Python code of the sentence."""

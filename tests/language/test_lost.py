@@ -24,6 +24,7 @@ def told(mapping: str, document: Any) -> list[tuple[str, str]] | None:
         ("a: { $drop: no, $of: wire.b.c }", {"b": {"c": 1}}, [("b.c", "no")]),
         ("a: { $drop: 'no {{ wire.b }}', $of: wire.b }", {"b": 1}, [("b", "no 1")]),
         ("a: { $drop: no, $of: [wire.b, wire.c] }", {"b": 1, "c": 2}, [("b", "no"), ("c", "no")]),
+        ("a: { $drop: no, $of: 'wire.b[0].c' }", {"b": [{"c": 1}]}, [("b[0].c", "no")]),
         ("a: = wire.a", {"x": 1, "y y": 2}, [("x", UNREAD), ('["y y"]', UNREAD)]),
         ("a: = wire.a.b", {"a": {"c": 1}}, [("a.c", UNREAD)]),
         ("a: { $drop: no, $of: wire.b }", {}, []),
