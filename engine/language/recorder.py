@@ -107,6 +107,8 @@ class Recorder:
             return "None"
         if ref.binding.state:
             return f"T.state({'.'.join(ref.path)!r}, KEPT)" if ref.path else "None"
+        if ref.path and ref.binding is self.document:
+            return repr(joined(ref.shown))
         return f"T.p({ref.binding.trace}, {ref.shown!r})" if ref.path else ref.binding.trace
 
     def static_path(self, ref: Ref | None) -> str:
