@@ -47,12 +47,13 @@ def providers() -> None:
 
 
 @providers.command("list")
+@CONFIG
 @click.option("--json", "as_json", is_flag=True)
-def list_all(as_json: bool) -> None:
+def list_all(config: str | None, as_json: bool) -> None:
     """The providers that are known, with their wire format and key variable."""
     rows = [
         {"name": each.name, "format": each.format, "key-env": each.key_env}
-        for each in Translator.load().providers.values()
+        for each in known(config).providers.values()
     ]
     if as_json:
         click.echo(json.dumps(rows))

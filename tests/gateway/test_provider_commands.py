@@ -404,6 +404,13 @@ def test_every_shipped_provider_has_cases_that_its_name_runs(name: str) -> None:
     assert told["cases"]
 
 
+def test_the_list_holds_what_a_configuration_adds(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("providers: { acme: { extends: mistral } }\n")
+    rows = json.loads(run("list", "--json", "--config", str(tmp_path / "config.yaml")).stdout)
+    assert {row["name"] for row in rows} == {*SHIPPED, "acme"}
+    assert {"name": "acme", "format": "openai-chat", "key-env": "MISTRAL_API_KEY"} in rows
+
+
 def test_without_a_key_the_way_to_one_is_told(tmp_path: Path) -> None:
     provider(tmp_path, "openai-chat", "http://x.invalid", **{"key-env": "ACME_API_KEY"})
     result = run("test", "acme", "--dir", str(tmp_path))
