@@ -24,6 +24,7 @@ from engine.language.events import EventHalf
 from engine.language.runtime import Refusal
 from engine.language.sections import Section
 from engine.language.source import plain, read
+from engine.language.sources import EARLIER
 from engine.resources import file_name
 from engine.translation.case_files import gather, rows
 from engine.translation.differing import difference
@@ -168,7 +169,7 @@ def _events(side: Format, case: Case, roots: tuple[Any, ...]) -> tuple[Any, tupl
     for event in case.given:
         result += half.step(event, state, losses, *roots)
     result += half.finish(state, losses, *roots)
-    return result, tuple(dict.fromkeys(path for path, *_ in losses.counts))
+    return result, tuple(dict.fromkeys(path.rpartition(EARLIER)[2] for path, *_ in losses.counts))
 
 
 def _wrong(case: Case, result: Any, losses: tuple[str, ...], refusal: str | None) -> str:
