@@ -193,7 +193,7 @@ class Restoring:
         self._begins = {mask[:length] for mask in meant for length in range(1, len(mask))}
         self._waiting: dict[tuple[int, Any], Event] = {}
 
-    def again(self, event: Event) -> Event | None:
+    def again(self, event: Event) -> None:
         """None: the next text may hold a mask, or the beginning of one."""
         return None
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from engine.errors import UpstreamError
 from engine.translation.jsontext import ValueScanner, dumps
 
 Event = dict[str, Any]
+# What comes out for one more event like the last, and who is to hear its text.
+Again = tuple[Event, Callable[[str], None] | None]
 
 MAX_BYTES = 16 * 1024 * 1024
 """What is kept at most, in bytes, unless told otherwise."""
@@ -57,9 +60,9 @@ class Passthrough:
         _checked(event)
         return [event]
 
-    def again(self, event: Event) -> Event | None:
+    def again(self, event: Event) -> Again:
         """The event itself."""
-        return event
+        return event, None
 
 
 class Ordering:
@@ -93,14 +96,16 @@ class Ordering:
         out.append(event)
         return out
 
-    def again(self, event: Event) -> Event | None:
-        """What comes out for one more text like the last one, while it changes nothing here.
-        Arguments may end a call."""
-        part = self._choice(event).parts.get(event["part"])
-        choice = self._choices[event["choice"]]
-        if part is None or part is not choice.open or event["type"] == "args":
+    def again(self, event: Event) -> Again | None:
+        """What comes out for one more text like the last one, alone, and what follows the texts.
+        Where another part waits for the end of arguments more could come out: None."""
+        choice = self._choice(event)
+        part = choice.parts.get(event["part"])
+        if part is None or part is not choice.open:
             return None
-        return _numbered(event, part.number)
+        if event["type"] != "args":
+            return _numbered(event, part.number), None
+        return None if choice.held else (_numbered(event, part.number), part.read_arguments)
 
     def _delta(self, event: Event, kind: str) -> list[Event]:
         choice = self._choice(event)

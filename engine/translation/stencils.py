@@ -39,7 +39,7 @@ class Stencil:
 
     ``holes``: the upstream's bytes before each value that differs, and the value's kind, None for
     the text; ``after`` is what follows the last. ``written``: the client's bytes before and after
-    the text. ``told`` is called with each text.
+    the text. Each of ``told`` is called with each text.
     """
 
     __slots__ = (
@@ -64,7 +64,7 @@ class Stencil:
         holes: list[tuple[bytes, type | None]],
         after: bytes,
         written: tuple[bytes, bytes],
-        told: Callable[[str], None] | None,
+        told: list[Callable[[str], None]],
     ) -> None:
         self.event = event
         self.uses = 0
@@ -95,9 +95,9 @@ class Stencil:
         if spelled:
             out.append(self._head + (self._tail + self._head).join(spelled) + self._tail)
             self.uses += len(spelled)
-            if self._told is not None:
+            for tell in self._told:
                 for text in texts:
-                    self._told(text)
+                    tell(text)
         return start + len(spelled)
 
     def _among(self, data: bytes) -> bytes | None:
@@ -142,7 +142,7 @@ def stencil(
     holes: list[Path],
     event_name: str | None,
     written: tuple[bytes, bytes],
-    told: Callable[[str], None] | None,
+    told: list[Callable[[str], None]],
 ) -> Stencil | None:
     """The stencil of an event, with the text at the first of ``holes``; None where its bytes do not
     tell where they are. ``event_name``: the key that a frame's name is read to."""

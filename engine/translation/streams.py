@@ -18,7 +18,7 @@ from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
 from engine.translation.losses import Loss, Run, explained
-from engine.translation.ordering import TEXTS, Ordering, Passthrough
+from engine.translation.ordering import TEXTS, Again, Ordering, Passthrough
 from engine.translation.origins import EventOrigins
 from engine.translation.plan import Plan
 from engine.translation.stencils import (
@@ -124,9 +124,9 @@ class Stage(Protocol):
     def push(self, event: Event) -> list[Event]:
         """What comes out for an event that goes in."""
 
-    def again(self, event: Event) -> Event | None:
+    def again(self, event: Event) -> Again | None:
         """What would come out for one more text like the last, alone; None where more could, or
-        where something changes."""
+        where something changes beside what hears the texts."""
 
 
 class _Chain:
@@ -139,9 +139,9 @@ class _Chain:
     def push(self, event: Event) -> list[Event]:
         return [out for each in self._first.push(event) for out in self._second.push(each)]
 
-    def again(self, event: Event) -> Event | None:
-        first = self._first.again(event)
-        return None if first is None else self._second.again(first)
+    def again(self, event: Event) -> Again | None:
+        """None: what was put in may hold texts back."""
+        return None
 
 
 class Stream:
@@ -303,16 +303,16 @@ class Stream:
         path = placed(event, text, looks)
         if path is None:
             return None
-        again = {**read, "delta": PROBE}
+        again: Event = {**read, "delta": PROBE}
         like = self._half.again(put(event, path, PROBE), self._state, *self._roots) or [{}]
         like[0].setdefault("choice", 0)
         ordered = self._order.again(again) if like == [again] else None
-        around = self._encoder.around(ordered) if ordered is not None else None
-        if around is None:
+        around = self._encoder.around(ordered[0]) if ordered is not None else None
+        if ordered is None or around is None:
             return None
         holes = [path, *(differing(self._like, event, path, looks) if self._like else ())]
-        watcher = self._watcher
-        told = watcher.more(read) if watcher is not None else None
+        watching = self._watcher.more(read) if self._watcher is not None else None
+        told = [each for each in (ordered[1], watching) if each is not None]
         made = stencil(event, (name, data), holes, self._name, around, told)
         self._like = event if made is not None else None
         return made

@@ -232,6 +232,37 @@ def test_what_does_not_fit_a_stencil_goes_the_long_way(
         assert quick == slow, odd
 
 
+CALLS = {
+    "one call": ['{"a"', ": [1", ", 2]", ', "b": "}', '"', "}", " ", "\n"],
+    "one that goes on after its end": ["{", "}", "x", "}", "{", '"a"'],
+    "text that is no JSON": ["a", "b", "c", "d", "e"],
+}
+
+
+def _call(index: int, text: str, first: bool) -> dict[str, Any]:
+    said = {"index": index, "function": {"arguments": text}}
+    if first:
+        said |= {"id": f"call_{index}", "function": {"name": "look", "arguments": text}}
+    choice = {"index": 0, "delta": {"tool_calls": [said]}, "finish_reason": None}
+    return {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
+
+
+@pytest.mark.parametrize("target", ["claude", "openai-chat", "openai-responses", "gemini"])
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_are_followed_on_the_quick_way_too(
+    name: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = _filled(monkeypatch)
+    one = [_call(0, text, not at) for at, text in enumerate(CALLS[name])]
+    other = [_call(1, text, not at) for at, text in enumerate(CALLS["one call"])]
+    between = [each for pair in zip(one, other, strict=False) for each in pair]
+    for chunks in (one, one + other, one[:4] + other[:3] + one[4:] + other[3:], between):
+        pieces = _pieces("openai-chat", *chunks, _chunk("a"), _chunk("b"), _chunk("c"))
+        quick, slow = _both(_case("openai-chat"), target, pieces, monkeypatch)
+        assert quick == slow
+    assert written or target in ("openai-responses", "gemini")
+
+
 def test_another_name_of_an_event_ends_a_stencil(monkeypatch: pytest.MonkeyPatch) -> None:
     data = [json.dumps(each).encode() for each in (*_begun("claude"), *RUNS["claude"])]
     nameless = [each.replace(b'"type": "content_block_delta", ', b"") for each in data]
