@@ -18,7 +18,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
     value, result = compiler.expr.temp(), compiler.expr.temp("r")
     switch = compiler.switch()
     # named cases have read the value; what falls to $else has not, so that $rest keeps it there
-    compiler.out.add(f"{value} = {compiler.expr.take(code, scope.case(switch, -1))}")
+    compiler.out.add(f"{value} = {compiler.expr.plain(code, scope.case(switch, -1))}")
     compiler.note(node.pos, "map", mark)
     end = len(compiler.expr.notes)
     compiler.out.add(f"{result} = None")
@@ -44,7 +44,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
         test = _one_of(value, values)
         with compiler.nested(f"{word} {test}:"):
             inner = scope.case(switch, number)
-            compiler.expr.take(code, inner)
+            compiler.expr.plain(code, inner)
             compiler.expr.notes.pop() if code.ref else None
             null |= _branch(compiler, child, inner, switch, result)
         word = "elif"
@@ -131,7 +131,7 @@ def first(compiler: Compiler, node: Map, scope: Scope) -> Val:
 def lookup(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$lookup``: by table or by bands."""
     mark = len(compiler.expr.notes)
-    val = compiler.value(node.get("$lookup"), scope)
+    val = compiler.value(node.get("$lookup"), scope, plain=True)
     value, result = compiler.expr.temp(), compiler.expr.temp("r")
     compiler.out.add(f"{value} = {val.text}")
     bands = node.get("$bands")

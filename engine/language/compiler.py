@@ -41,6 +41,7 @@ class Compiler(Observer):
     def roots(self, names: dict[str, Name]) -> None:
         """The names every fragment knows."""
         self.root_names = names
+        self.expr.lasting = {word: word for word, each in names.items() if each.code == word}
 
     def node(self, node: Node, scope: Scope) -> Val:
         """Compile any node; statements it needs are added before."""
@@ -133,6 +134,7 @@ class Compiler(Observer):
                 block = self.out.indented(f"if {self.condition(value, scope)}:")
                 block.__enter__()
                 self.conditional(mark)
+                scope = self.given(value, scope)
                 self.depth += 1
                 blocks += 1
                 opened = block
@@ -194,7 +196,8 @@ class Compiler(Observer):
         binding = self.observe(var, label, scope, trace, checked=False)
         self.sources.computed(binding, self.expr.notes[mark:])
         plain = code.plain or code.boolean
-        return replace(self.named(binding), plain=plain, whole=code.whole)
+        world = self.world(node, scope)
+        return replace(self.named(binding), plain=plain, whole=code.whole, world=world)
 
     def ignore(self, node: Node, scope: Scope) -> None:
         """``$ignore``: these are read on purpose."""
@@ -206,8 +209,9 @@ class Compiler(Observer):
         fields = [(key, value) for key, value in node.entries if not str(key.value).startswith("$")]
         return self.object(node, fields, scope)
 
-    def value(self, node: Node | None, scope: Scope) -> Val:
-        """An argument that is an expression, or a node when it is a map, a list or a template."""
+    def value(self, node: Node | None, scope: Scope, plain: bool = False) -> Val:
+        """An argument that is an expression, or a node when it is a map, a list or a template.
+        ``plain``: only a text or a number is of use."""
         if node is not None and (isinstance(node, Map | Seq) or "{{" in (scalar_text(node) or "")):
             val = self.node(node, scope)
             if not val.null:
@@ -216,7 +220,7 @@ class Compiler(Observer):
             return Val(self.written(val, self.stable(val)), atom=val.atom)
         mark = len(self.expr.notes)
         code = self.expression(node, scope)
-        text = self.expr.take(code, scope)
+        text = (self.expr.plain if plain else self.expr.take)(code, scope)
         if node is not None:
             self.note(node.pos, "copy" if code.ref else "map", mark)
         return Val(text, absent=not code.never_null, atom=code.simple)

@@ -9,7 +9,8 @@ from engine.language.results import NOTHING, Val, scalar_text
 from engine.language.scope import Scope
 from engine.language.source import Map, Seq, plain, suggest
 
-TYPES = frozenset({"string", "integer", "number", "boolean", "object", "list"})
+PLAIN_TYPES = frozenset({"string", "integer", "number", "boolean"})
+TYPES = PLAIN_TYPES | {"object", "list"}
 
 
 def _typed(compiler: Compiler, node: Map, value: str, mark: int) -> None:
@@ -35,7 +36,7 @@ def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$value``: a value with a default."""
     mark = len(compiler.expr.notes)
     since = compiler.mark() if compiler.traced else ""
-    val = compiler.value(node.get("$value"), scope)
+    val = compiler.value(node.get("$value"), scope, scalar_text(node.get("$type")) in PLAIN_TYPES)
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = {val.text}")
     _typed(compiler, node, result, mark)
@@ -58,7 +59,8 @@ def value(compiler: Compiler, node: Map, scope: Scope) -> Val:
 def require(compiler: Compiler, node: Map, scope: Scope) -> Val:
     """``$require``: absence is the writer's mistake."""
     mark = len(compiler.expr.notes)
-    val = compiler.value(node.get("$require"), scope)
+    plain = scalar_text(node.get("$type")) in PLAIN_TYPES
+    val = compiler.value(node.get("$require"), scope, plain)
     result = compiler.expr.temp("r")
     compiler.out.add(f"{result} = {val.text}")
     with compiler.out.indented(f"if {result} is None:"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,7 @@ import jmespath.exceptions
 import jmespath.parser
 
 from engine.language.functions import FUNCTIONS, STOCK, Function
-from engine.language.reads import ELEMENT
+from engine.language.reads import ELEMENT, LOOK, PLAIN, WHOLE, Binding, Branch, Path
 from engine.language.registry import exact_types
 from engine.language.scope import Name, Ref, Scope
 from engine.language.source import suggest
@@ -136,7 +136,7 @@ def _negated_whole(ast: Ast) -> Ast:
 
 
 @lru_cache(maxsize=4096)
-def _meant(text: str) -> Ast:
+def meant(text: str) -> Ast:
     """The AST of an expression, as its author means it: many stand in fragments. Raises
     ExpressionError."""
     return _negated_whole(parse(text))
@@ -153,6 +153,17 @@ def _bare(ast: Ast) -> bool:
     return ast["type"] == "literal" and ast["value"] in (None, [], {})
 
 
+def _conjuncts(ast: Ast, holds: bool) -> Iterator[tuple[Ast, bool]]:
+    """The conditions that hold, or do not, where one does."""
+    if ast["type"] == "not_expression":
+        yield from _conjuncts(ast["children"][0], not holds)
+    elif ast["type"] == ("and_expression" if holds else "or_expression"):
+        for child in ast["children"]:
+            yield from _conjuncts(child, holds)
+    else:
+        yield ast, holds
+
+
 def constant(value: Any) -> str:
     """Python source of a JSON value."""
     return repr(value)
@@ -167,6 +178,9 @@ class Expressions:
         # the functions that are named, by where they are found
         self.calls: dict[str, tuple[str, ...]] = {}
         self.notes: list[Ref] = []
+        # names whose values are the same for a whole document; worlds by their Python code
+        self.lasting: dict[str, str] = {}
+        self.worlds: dict[str, int] = {}
         # the names looked up since somebody began to listen
         self.used: set[str] = set()
 
@@ -184,16 +198,22 @@ class Expressions:
 
     def take(self, code: Code, scope: Scope) -> str:
         """The value is used as it is: all that is in it counts as read."""
-        return self._note(code, scope, whole=True)
+        return self._note(code, scope, WHOLE)
+
+    def plain(self, code: Code, scope: Scope) -> str:
+        """The value is used as a text or a number: an object there would be of no use."""
+        return self._note(code, scope, PLAIN)
 
     def look(self, code: Code, scope: Scope) -> str:
         """The value is only looked at (a condition, a loop): what is in it does not count as
         read."""
-        return self._note(code, scope, whole=False)
+        return self._note(code, scope, LOOK)
 
-    def _note(self, code: Code, scope: Scope, whole: bool) -> str:
+    def _note(self, code: Code, scope: Scope, how: int) -> str:
         if code.ref is not None:
-            code.ref.binding.read(code.ref.path, scope.branch, whole)
+            if how == WHOLE and (code.ref.binding, code.ref.path) in scope.texts:
+                how = PLAIN
+            code.ref.binding.read(code.ref.path, scope.branch, how)
             self.notes.append(code.ref)
         return code.text
 
@@ -213,12 +233,48 @@ class Expressions:
             return f"({bound})"
         return f"({bound}) is not None and ({value} or {value} == 0 and {value} is not False)"
 
+    # ---------------------------------------------------------------- what a condition tells
+
+    def told_by(self, ast: Ast, scope: Scope) -> tuple[Branch, frozenset[tuple[Binding, Path]]]:
+        """What holds where a condition does: the worlds, and what is a text then."""
+        worlds: list[tuple[int, int]] = []
+        texts: list[tuple[Binding, Path]] = []
+        for each, holds in _conjuncts(ast, True):
+            world = self.world(each, scope)
+            if world is not None:
+                worlds.append((world[0], world[1] if holds else 1 - world[1]))
+            elif holds and each["type"] == "function_expression" and each["value"] == "is_text":
+                code = self.node(each["children"][0], scope, None)
+                if code.ref is not None:
+                    texts.append((code.ref.binding, code.ref.path))
+        return tuple(worlds), frozenset(texts)
+
+    def world(self, ast: Ast, scope: Scope) -> tuple[int, int] | None:
+        """The world that a condition asks for: two things that are the same for a whole document
+        are equal, or are not."""
+        if ast["type"] == "field":
+            name = scope.names.get(ast["value"])
+            return name.world if name is not None else None
+        if ast["type"] != "comparator" or ast["value"] not in ("eq", "ne"):
+            return None
+        names = [each for child in ast["children"] for each in _names_in(child)]
+        if len(names) != 2 or any(
+            word not in self.lasting or scope.names[word].code != self.lasting[word]
+            for word in names
+        ):
+            return None
+        left, right = (self.node(child, scope, None).text for child in ast["children"])
+        if ":=" in left + right:
+            return None
+        number = self.worlds.setdefault(f"{left} == {right}", -1 - len(self.worlds))
+        return number, int(ast["value"] == "eq")
+
     # ---------------------------------------------------------------- nodes
 
     def expression(self, text: str, scope: Scope, asked: bool = False) -> Code:
         """Compile one expression that starts from the names of ``scope``. ``asked``: only whether
         it is true is wanted."""
-        ast = _meant(text)
+        ast = meant(text)
         return self._asked(ast, scope, None) if asked else self.node(ast, scope, None)
 
     def search(self, text: str) -> str:
@@ -356,7 +412,7 @@ class Expressions:
         operator = ast["value"]
         # whether something is there, or is empty, tells nothing of what is in it
         bare = any(_bare(child) for child in ast["children"])
-        one, other = ((self.look if bare else self.take)(each, scope) for each in (left, right))
+        one, other = ((self.look if bare else self.plain)(each, scope) for each in (left, right))
         if operator in _ORDER:
             text = self._ordered(operator, left, right)
             return Code(text, test=text)
@@ -631,5 +687,5 @@ class Expressions:
 
     def _whole(self, source: Code, scope: Scope) -> Ref | None:
         if source.ref is not None:
-            source.ref.binding.read(source.ref.path, scope.branch, True)
+            source.ref.binding.read(source.ref.path, scope.branch, WHOLE)
         return None

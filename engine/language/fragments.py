@@ -9,7 +9,7 @@ from functools import partial
 
 from engine.language.compiler import Compiler
 from engine.language.lines import Lines
-from engine.language.reads import Binding
+from engine.language.reads import WHOLE, Binding
 from engine.language.results import NOTHING, Val, word
 from engine.language.scope import Name, Scope
 from engine.language.source import Map, Node, Scalar, Seq, suggest
@@ -86,7 +86,7 @@ def _call(
     for argument in bound.values():
         if argument.ref is not None:
             # whoever is given an object answers for what is in it
-            argument.ref.binding.read(argument.ref.path, scope.branch, True)
+            argument.ref.binding.read(argument.ref.path, scope.branch, WHOLE)
             compiler.expr.notes.append(argument.ref)
     function, parameters = compiler.recursive.get(name, ("", list(bound)))
     if not function:

@@ -67,6 +67,30 @@ def left(value: Any, tree: Tree) -> list[tuple[str, ...]]:
     return [path for path in unread(value, tree) if any(key[:1] == "[" for key in path)]
 
 
+def besides(taken: Tree) -> Callable[[Any, Tree], list[tuple[str, ...]]]:
+    """As :func:`unread`, without what a ``rest`` by the tree ``taken`` takes."""
+
+    def which(value: Any, tree: Tree) -> list[tuple[str, ...]]:
+        found = unread(value, tree)
+        if not found or type(value) is not dict:
+            return found
+        kept = rest(value, taken)
+        return [path for path in found if not _holds(kept, path)]
+
+    return which
+
+
+def _holds(value: Any, path: tuple[str, ...]) -> bool:
+    """Whether there is something at a path; lists are taken whole."""
+    for key in path:
+        if type(value) is list:
+            return True
+        if type(value) is not dict or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
 def more(value: Any, tree: Tree) -> bool:
     """Whether :func:`unread` finds anything in what is at a known key."""
     if not _looked_into(value, tree):

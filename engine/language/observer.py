@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree
+from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree, settled
 from engine.language.recorder import Recorder
 from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
@@ -125,14 +125,40 @@ class Observer(Recorder):
         """Lines that record what nothing reads of an object, in this branch."""
         if not binding.checked or not self.checking:
             return []
+        known = {number for number, _ in scope.branch}
+        for code, number in self.expr.worlds.items():
+            if number in binding.worlds() - known:
+                return self._in_worlds(binding, scope, pos, code, number)
+        return self._checked(binding, scope, pos)
+
+    def _in_worlds(
+        self, binding: Binding, scope: Scope, pos: Pos, code: str, number: int
+    ) -> list[str]:
+        """The check in the world that a condition tells apart, and the one in the other."""
+        one, other = (scope.case(number, holds) for holds in (1, 0))
+        if binding.tree(one.branch) == binding.tree(other.branch):
+            return self.check(binding, other, pos)
+        found: list[str] = []
+        for head, each in ((f"if {code}:", one), ("else:", other)):
+            lines = self.check(binding, each, pos) or ["pass"]
+            found += [head, *(f"    {line}" for line in lines)]
+        return found
+
+    def _checked(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
         rested = binding.rested(scope.branch)
-        tree = binding.tree(scope.branch, inherited=not rested)
+        tree = binding.tree(scope.branch, inherited=rested is None)
         if tree is None or (tree.keys() <= {SELF} and not binding.readings):
             return []
         var = binding.var
         kept = self.expr.keep(tree, "tree")
-        if rested:
-            test = self._left(var, tree, kept)
+        which = ""
+        if rested is not None:
+            which = ", _left"
+            taken = binding.tree(rested, inherited=False)
+            test = self._left(var, tree)
+            if taken is not None and taken != tree:
+                which = f", _besides({self.expr.keep(taken, 'tree')})"
+                test = f"type({var}) is dict and ({self._unknown(var, tree)})"
             if test is None and not self.traced:
                 return []
         else:
@@ -142,29 +168,24 @@ class Observer(Recorder):
                 test = f"{var} is not None and (type({var}) is not dict or {unknown})"
         kept = _opened(kept, binding.looked(scope.branch))
         number = self.rule(pos, "unread", UNREAD, binding.label)
-        which = ", _left" if rested else ""
         if self.traced:
             path = binding.trace
             return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
         if self.static or binding is self.document:
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
         # nulls do not count, and only the slow way can tell
-        sure = test if rested else f"({test}) and _unread({var}, {kept})"
-        return [f"if {sure}:", f"    L.append({number})"]
+        finds = which.removeprefix(", ") or "_unread"
+        return [f"if ({test}) and {finds}({var}, {kept}):", f"    L.append({number})"]
 
-    def _left(self, var: str, tree: Tree, kept: str) -> str | None:
+    def _left(self, var: str, tree: Tree) -> str | None:
         """Python code that is true when an object holds what a ``$rest`` of it cannot take."""
         lists = [key for key, below in tree.items() if below and _has_elements(below)]
         tests = [f"{key!r} in {var}" for key in lists]
         if SELF not in tree:
             tests.insert(0, f"type({var}) is not dict")
         elif lists:
-            return f"type({var}) is dict and ({' or '.join(tests)}) and _left({var}, {kept})"
-        return (
-            f"{var} is not None and ({' or '.join(tests)}) and _left({var}, {kept})"
-            if tests
-            else None
-        )
+            return f"type({var}) is dict and ({' or '.join(tests)})"
+        return f"{var} is not None and ({' or '.join(tests)})" if tests else None
 
     def _unknown(self, var: str, tree: Tree) -> str:
         """Python code that is true when the object holds what ``tree`` does not know."""

@@ -13,13 +13,24 @@ from dataclasses import dataclass, field
 Branch = tuple[tuple[int, int], ...]
 Tree = dict[str, "Tree | None"]
 Path = tuple[str, ...]
-# what is read, where, and whether with all that is in it
-Reading = tuple[Path, Branch, bool]
+# what is read, where, and how
+Reading = tuple[Path, Branch, int]
 
 ELEMENT = "[]"
 # Beside the keys of a tree: the value itself is looked at, so that one that is no object is read,
 # too.
 SELF = "\0"
+# How: whether it is there is asked; it is taken for a text or a number, which holds nothing more;
+# it is taken with all that is in it.
+LOOK, PLAIN, WHOLE = 0, 1, 2
+# In a tree that is being made: where nothing is known below, all is known.
+_SHUT = "\1"
+
+
+def settled(branch: Branch) -> Branch:
+    """The cases of switches alone: *worlds*, which are conditions that hold for a whole document or
+    do not, have numbers below nought."""
+    return tuple(case for case in branch if case[0] > 0)
 
 
 def together(one: Branch, other: Branch) -> bool:
@@ -74,10 +85,10 @@ class Binding:
         list_of.elements.append((path, self))
         self.within = list_of._own(branch)
 
-    def read(self, path: Path, branch: Branch, whole: bool) -> None:
-        """Note that ``path`` is read here; ``whole``: with all that is in it."""
+    def read(self, path: Path, branch: Branch, how: int) -> None:
+        """Note that ``path`` is read here, and how."""
         branch = self._own(branch)
-        self.readings.append((path, branch, whole))
+        self.readings.append((path, branch, how))
         self.switches.update(switch for switch, _ in branch)
 
     def look(self, path: Path, branch: Branch, paths: str) -> None:
@@ -132,17 +143,22 @@ class Binding:
         for start, element in lists:
             if any(each[: len(start)] == start for each, _, _ in readings):
                 readings += [
-                    ((*start, *below), where, whole) for below, where, whole in element.readings
+                    ((*start, *below), where, how) for below, where, how in element.readings
                 ]
                 if element.rests:
-                    readings.append((start, (), True))
-        for path, where, whole in readings:
+                    readings.append((start, (), WHOLE))
+        for path, where, how in readings:
             if not together(where, branch):
-                continue
+                if not together(settled(where), branch):
+                    continue
+                # it is known, though nobody takes it in this world
+                how = min(how, PLAIN)
             if not path:
-                if whole:
+                if how == WHOLE:
                     return None
                 root[SELF] = None
+                if how == PLAIN:
+                    root[_SHUT] = None
                 continue
             at = root
             for key in path[:-1]:
@@ -151,14 +167,18 @@ class Binding:
                     break
                 at = below
             else:
-                if whole:
+                if how == WHOLE:
                     at[path[-1]] = None
                 elif (below := at.setdefault(path[-1], {})) is not None:
                     below[SELF] = None
+                    if how == PLAIN:
+                        below[_SHUT] = None
         for start, element in lists:
-            if start[:-1] and together(element.within, branch):
+            if start[:-1] and together(settled(element.within), branch):
                 _looped(root, start[:-1])
         known = _closed(root)
+        if known is None:
+            return None
         for path, where in self.taken:
             if together(where, branch):
                 _take(known, path)
@@ -168,9 +188,9 @@ class Binding:
         """What is known of the object at ``path``, where a ``$rest`` of its own asks."""
         inner = Binding(self.var, self.label)
         inner.readings = [
-            (each[len(path) :], where, whole)
-            for each, where, whole in self.readings
-            if each[: len(path)] == path and (len(each) > len(path) or whole)
+            (each[len(path) :], where, how)
+            for each, where, how in self.readings
+            if each[: len(path)] == path and (len(each) > len(path) or how == WHOLE)
         ]
         return inner.tree(branch)
 
@@ -193,8 +213,8 @@ class Binding:
             start = (*path, ELEMENT)
             above, beside = list_of._reached()
             readings += [
-                (each[len(start) :], where, whole)
-                for each, where, whole in above
+                (each[len(start) :], where, how)
+                for each, where, how in above
                 if len(each) > len(start) and each[: len(start)] == start
             ]
             lists += [
@@ -208,7 +228,7 @@ class Binding:
                     readings += [
                         each
                         for each in other.readings
-                        if each[0] and all(switch in other.outer for switch, _ in each[1])
+                        if each[0] and all(switch in other.outer for switch, _ in settled(each[1]))
                     ]
                     lists += other._lists()
         return readings, lists
@@ -225,9 +245,17 @@ class Binding:
             return False
         return self.tree(branch) == self.tree(branch[:-1])
 
-    def rested(self, branch: Branch) -> bool:
-        """Whether a ``$rest`` takes what is unread where ``branch`` runs."""
-        return any(set(where) <= set(branch) for where in self.rests)
+    def rested(self, branch: Branch) -> Branch | None:
+        """Where the ``$rest`` stands that takes what is unread where ``branch`` runs, if there is
+        one."""
+        found = (settled(where) for where in self.rests)
+        return max((each for each in found if set(each) <= set(branch)), key=len, default=None)
+
+    def worlds(self) -> set[int]:
+        """The worlds that its readings are of."""
+        readings, lists = self._reached()
+        readings += [each for _, element in lists + self._lists() for each in element.readings]
+        return {number for _, where, _ in readings for number, _ in where if number < 0}
 
 
 def _looped(tree: Tree, path: Path) -> None:
@@ -239,12 +267,17 @@ def _looped(tree: Tree, path: Path) -> None:
         at.setdefault(ELEMENT, None)
 
 
-def _closed(tree: Tree) -> Tree:
-    """Lists that loops run over, with nothing else known of them, count as taken whole: each loop
-    tells what is unread of their elements."""
+def _closed(tree: Tree) -> Tree | None:
+    """The tree without the marks of its making; None where all is known: lists that loops run over,
+    which tell what is unread of their elements, and what is no object."""
+    if tree.keys() == {SELF, ELEMENT} and tree[ELEMENT] is None:
+        return None
+    if _SHUT in tree and tree.keys() <= {SELF, ELEMENT, _SHUT} and not tree.get(ELEMENT):
+        return None
     return {
-        key: _closed(below) if below and below != {SELF: None, ELEMENT: None} else None
+        key: None if below is None else _closed(below)
         for key, below in tree.items()
+        if key != _SHUT
     }
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 
 from engine.errors import MappingError
-from engine.language.expressions import Code, ExpressionError, Expressions
+from engine.language.expressions import Code, ExpressionError, Expressions, meant
 from engine.language.lines import Lines
 from engine.language.lost import joined
 from engine.language.reads import ELEMENT, Binding
-from engine.language.results import Library, Rule
+from engine.language.results import Library, Rule, scalar_text
 from engine.language.scope import Ref, Scope
 from engine.language.source import Node, Pos, Scalar
 from engine.language.sources import Sources
@@ -85,6 +85,23 @@ class Recorder:
                 hint = "; a # after a blank begins a comment, so quote the formula"
             self.problem(place if "\n" not in text else node.pos, error.message + hint)
             return Code("None", simple=True)
+
+    def world(self, node: Node, scope: Scope) -> tuple[int, int] | None:
+        """The world that an expression asks for."""
+        text = scalar_text(node)
+        try:
+            return self.expr.world(meant(text.removeprefix("=").strip()), scope) if text else None
+        except ExpressionError:  # told where it was compiled
+            return None
+
+    def given(self, node: Node, scope: Scope) -> Scope:
+        """The scope where a condition holds."""
+        text = scalar_text(node)
+        try:
+            told = self.expr.told_by(meant(text.removeprefix("=").strip()), scope) if text else None
+        except ExpressionError:  # told where it was compiled
+            return scope
+        return scope.given(*told) if told is not None else scope
 
     def condition(self, node: Node | None, scope: Scope) -> str:
         """Python code that is true when the expression is."""

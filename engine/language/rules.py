@@ -13,7 +13,7 @@ from engine.language.lines import Lines
 from engine.language.loops import State as Variables
 from engine.language.loops import assign, mutations
 from engine.language.programs import Program
-from engine.language.reads import Binding
+from engine.language.reads import WHOLE, Binding
 from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.scope import Name, Ref, Scope
 from engine.language.sections import Forms, Roots
@@ -341,7 +341,7 @@ class HalfCompiler:
             # it comes back: the rules that take it then answer for what is in it
             document = scope.names[root].ref
             assert document is not None
-            document.binding.read((), scope.branch, True)
+            document.binding.read((), scope.branch, WHOLE)
         assign(compiler, rule.get("set"), scope, self.state, False)
         assign(compiler, rule.get("append"), scope, self.state, True)
         self._emit(rule.get("emit"), scope)

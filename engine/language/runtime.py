@@ -416,6 +416,7 @@ HELPERS: dict[str, Any] = {
     "_hold": hold,
     "_release": release,
     "_more": leftovers.more,
+    "_besides": leftovers.besides,
     "_left": leftovers.left,
     "_unread": leftovers.unread,
     "_opened": opened,

@@ -30,7 +30,8 @@ class Name:
 
     ``getter`` is Python code of a ``dict.get`` bound to it (safe on any value); ``keys`` the only
     keys allowed below.
-    ``whole``: always a whole number. ``plain``: never a number.
+    ``whole``: always a whole number. ``plain``: never a number. ``world``: it is true in that world
+    only (:func:`engine.language.reads.settled`).
     """
 
     code: str
@@ -41,6 +42,7 @@ class Name:
     trace: str = "None"
     whole: bool = False
     plain: bool = False
+    world: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,18 @@ class Scope:
 
     names: dict[str, Name]
     branch: Branch = ()
+    # what is known to be a text here
+    texts: frozenset[tuple[Binding, Path]] = frozenset()
 
     def bind(self, **names: Name) -> Scope:
         """With these names over the present ones."""
         return replace(self, names={**self.names, **names})
+
+    def given(self, worlds: Branch, texts: frozenset[tuple[Binding, Path]]) -> Scope:
+        """Where a condition holds."""
+        if not worlds and not texts:
+            return self
+        return replace(self, branch=(*self.branch, *worlds), texts=self.texts | texts)
 
     def case(self, switch: int, case: int) -> Scope:
         """Inside one case of a switch."""
