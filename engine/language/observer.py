@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree, settled
+from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree
 from engine.language.recorder import Recorder
 from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
