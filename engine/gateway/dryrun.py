@@ -12,12 +12,14 @@ from engine.gateway import call as calls
 from engine.gateway.call import Call, Prepared
 from engine.gateway.context import Context
 from engine.gateway.ingress import Match
+from engine.gateway.passthrough import PassThrough
 from engine.gateway.prepare import Preparing
 from engine.gateway.routing import Candidate
 from engine.gateway.settings import HIDDEN
 from engine.gateway.snapshot import Snapshot
 from engine.translation import jsontext
 from engine.translation.provider_manual import facts
+from engine.translation.streams import Stream
 
 Document = dict[str, Any]
 
@@ -137,16 +139,20 @@ def _answer(
     if "stream" in asked and not call.stream:
         return _gathered(asked["stream"].encode(), preparing, candidate, prepared)
     if "stream" in asked or ("answer" in asked and call.stream):
-        streamed = "stream" in asked
-        arrange = preparing.stream if streamed else preparing.replay
-        given = asked["stream"].encode() if streamed else jsontext.dumps(asked["answer"])
-        stream = arrange(candidate, prepared)
+        stream: Stream | PassThrough
+        if "stream" in asked:
+            given = asked["stream"].encode()
+            stream = preparing.stream(candidate, prepared, explain=True)
+        else:
+            given = jsontext.dumps(asked["answer"])
+            stream = preparing.replay(candidate, prepared)
         out = stream.feed(given) + stream.close()
         return {
             "stream": out.decode("utf-8", "replace"),
             "error": stream.error,
             "usage": stream.usage,
             "losses": [loss.as_dict() for loss in stream.losses],
+            "explain": stream.explain() if type(stream) is Stream and not prepared.same else [],
         }
     if "error" in asked:
         error = snapshot.translator.error(

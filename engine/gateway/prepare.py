@@ -274,7 +274,9 @@ class Preparing:
 
     # -- the way back
 
-    def stream(self, candidate: Candidate, prepared: Prepared) -> Stream | PassThrough:
+    def stream(
+        self, candidate: Candidate, prepared: Prepared, explain: bool = False
+    ) -> Stream | PassThrough:
         """What the upstream's stream goes through on its way to the client."""
         call, translator = self._call, self._snapshot.translator
         stream = translator.stream(
@@ -283,6 +285,7 @@ class Preparing:
             plan=prepared.plan,
             request=call.body,
             provider=candidate.credential.provider.name,
+            explain=explain and not prepared.same,
         )
         if prepared.same:
             hidden = call.format.usage_on_request if prepared.usage_asked else None

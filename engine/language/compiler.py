@@ -301,7 +301,7 @@ class Compiler(Observer):
                 number = self.rule(node.pos, "note", "")
                 self.out.add(f"T.spread({target}, {temp}, {self.path(own.ref)}, {number})")
             number = self.rule(node.pos, "unread", "its place is taken by another value")
-            if self.traced:
+            if self.traced and not self.static:
                 with self.out.indented(f"for _k in _spread({target}, {temp}):"):
                     paths = f"T.p({self.path(own.ref)}, _k)"
                     said = "'its place is taken by another value'"

@@ -8,7 +8,7 @@ returns what was emitted; the state is a plain dict per stream, made by ``EventH
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from engine.language.reads import Tree
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal
 from engine.language.sections import Served, told
-from engine.language.sources import SOURCES, Table
+from engine.language.sources import MADE, SOURCES, Table
 from engine.language.trace import Trace
 
 State = dict[str, Any]
@@ -59,6 +59,8 @@ class EventLosses:
     the event at hand lost."""
 
     rules: tuple[Rule, ...]
+    # by the rule about an object that rules made where the values of its keys come from
+    made: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     # the paths that a path is told by, when not by itself; it gets the kind of the loss, too
     places: Callable[[str, str], Iterable[str]] | None = None
     counts: dict[Key, int] = field(default_factory=dict)
@@ -89,6 +91,9 @@ class EventLosses:
         rule = self.rules[number]
         for keys in which(value, tree):
             path = rule.path
+            known = self.made.get(number, {}).get(keys[0]) if keys else None
+            if known is not None:
+                path, keys = known, keys[1:]
             for key in keys:
                 key = "[]" if key.startswith("[") else key
                 path = path + key if key == "[]" else f"{path}.{key}" if path else key
@@ -125,9 +130,10 @@ class EventHalf(Served):
         """The state of a new stream."""
         return {**marshal.loads(self._first), DONE: False, EMITTED: 0, HELD: {}, RULE: 0}
 
-    def losses(self) -> EventLosses:
-        """A collector for one stream."""
-        return EventLosses(self.program.rules)
+    def losses(self, traced: bool = False) -> EventLosses:
+        """A collector for one stream; ``traced``: for :meth:`trace`."""
+        program = self.traced if traced else self.program
+        return EventLosses(program.rules, program.constants[MADE])
 
     def step(
         self, event: dict[str, Any], state: State, losses: EventLosses, *roots: Any
@@ -187,14 +193,14 @@ class EventHalf(Served):
         return table
 
     def trace(
-        self, event: dict[str, Any] | None, state: State, *roots: Any
+        self, event: dict[str, Any] | None, state: State, losses: EventLosses, *roots: Any
     ) -> tuple[list[dict[str, Any]], Trace]:
         """As :meth:`step`, with records of where each field came from; without an event as
         :meth:`finish`."""
         out: list[dict[str, Any]] = []
         trace = Trace(event)
         if not state[DONE]:
-            losses = EventLosses(self.traced.rules)
+            losses.told.clear()
             run = self.traced.names["end" if event is None else "step"]
             try:
                 state[RULE] = run(event, state, *roots, losses, out, trace)

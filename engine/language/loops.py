@@ -180,7 +180,8 @@ def _join(compiler: Compiler, node: Node, scope: Scope, result: str) -> None:
     reason = "'the neighbour it was merged with says otherwise'"
     told, moved = f"lambda _o, _k: L.append({number})", "None"
     if compiler.traced:
-        told = f"lambda _o, _k: T.loss({number}, 'dropped', {reason}, T.came(_o, _k))"
+        if not compiler.static:
+            told = f"lambda _o, _k: T.loss({number}, 'dropped', {reason}, T.came(_o, _k))"
         moved = "T.moved"
     arguments = f"{result}, {same!r}, {concat!r}, {strict}, {test}, {told}, {moved}"
     compiler.out.add(f"{result} = _joined({arguments})")

@@ -159,7 +159,7 @@ class Observer(Recorder):
             if taken is not None and taken != tree:
                 which = f", _besides({self.expr.keep(taken, 'tree')})"
                 test = f"type({var}) is dict and ({self._unknown(var, tree)})"
-            if test is None and not self.traced:
+            if test is None and (self.static or not self.traced):
                 return []
         else:
             unknown = self._unknown(var, tree)
@@ -168,7 +168,9 @@ class Observer(Recorder):
                 test = f"{var} is not None and (type({var}) is not dict or {unknown})"
         kept = _opened(kept, binding.looked(scope.branch))
         number = self.rule(pos, "unread", UNREAD, binding.label)
-        if self.traced:
+        if self.static and self.sources.named(binding):
+            self.unread[number] = binding
+        if self.traced and not self.static:
             path = binding.trace
             return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
         if self.static or binding is self.document:

@@ -36,6 +36,10 @@ class Recorder:
         self.sources = Sources()
         # rules about what came by the state, with what that is
         self.kept: dict[int, Ref] = {}
+        # of a stream: rules about what nothing reads of objects that rules made, with the object;
+        # what a traced run reads of such objects, by its number
+        self.unread: dict[int, Binding] = {}
+        self.made_of: list[Ref] = []
 
     # ---------------------------------------------------------------- mistakes
 
@@ -126,7 +130,11 @@ class Recorder:
             return f"T.state({'.'.join(ref.path)!r}, KEPT)" if ref.path else "None"
         if ref.path and ref.binding is self.document:
             return repr(joined(ref.shown))
-        return f"T.p({ref.binding.trace}, {ref.shown!r})" if ref.path else ref.binding.trace
+        path = f"T.p({ref.binding.trace}, {ref.shown!r})" if ref.path else ref.binding.trace
+        if not self.static or not self.sources.named(ref.binding):
+            return path
+        self.made_of.append(ref)
+        return f"T.known({path}, '{len(self.made_of)}', KEPT)"
 
     def static_path(self, ref: Ref | None) -> str:
         """The path of a value without positions, for losses told at once."""
@@ -165,7 +173,10 @@ class Recorder:
         number = self.rule(pos, kind, static, self.first_path(mark))
         for ref in self.expr.notes[mark : mark + 1]:
             self.kept[number] = ref
-        if self.traced:
+        if self.static:
+            # losses of streams are counted in a traced run, too
+            self.out.add(f"L.append({number})")
+        elif self.traced:
             said = text or repr(reason)
             self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")
         elif (paths := self._certain(mark)) is not None:
@@ -176,7 +187,7 @@ class Recorder:
     def _certain(self, mark: int) -> tuple[str, ...] | None:
         """The paths read since ``mark``, where all are the document's own."""
         refs = self.expr.notes[mark:]
-        if self.static or any(ref.binding is not self.document for ref in refs):
+        if any(ref.binding is not self.document for ref in refs):
             return None
         return tuple(dict.fromkeys(joined(ref.shown) for ref in refs))
 

@@ -18,7 +18,7 @@ from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.scope import Name, Ref, Scope
 from engine.language.sections import Forms, Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
-from engine.language.sources import ANY, EARLIER, KEPT, SOURCES, Source
+from engine.language.sources import ANY, EARLIER, KEPT, MADE, SOURCES, Source
 from engine.language.steady import FIRST, steady_rules
 
 RULE_KEYS = frozenset(
@@ -61,7 +61,7 @@ class HalfCompiler:
         self.node = node
         self.roots = roots
         self.traced = traced
-        self.compiler = Compiler(library, traced=traced, static=not traced)
+        self.compiler = Compiler(library, traced=traced, static=True)
         self.blocks: list[Lines] = []
         self.numbers = FIRST - 1
         self.events, self.end = self._rules("events"), self._rules("end")
@@ -93,6 +93,10 @@ class HalfCompiler:
         compiler.expr.constants[START] = plain(start) if start is not None else {}
         self._tell_sources()
         program = assemble(self.label, compiler, self.blocks)
+        # the checks for what nothing reads are made last
+        program.constants[MADE] = {
+            number: compiler.sources.keys(binding) for number, binding in compiler.unread.items()
+        }
         if not self.traced:
             program.names[STEADY] = program.constants[STEADY] = steady_rules(program.source)
         return program
@@ -103,12 +107,15 @@ class HalfCompiler:
         compiler = self.compiler
         for number, ref in compiler.kept.items():
             for found in compiler.sources.of(ref)[:1]:
-                path = _told(found) if ref.binding.state else found.path
+                path = _told(found) if found.words else found.path
                 compiler.rules[number] = replace(compiler.rules[number], path=path)
         kept: dict[str, tuple[str, ...]] = {}
         for variable in sorted({path for path, _, _ in self.kept.readings if path}):
             origins = compiler.sources.of(Ref(self.kept, variable))
             kept[".".join(variable)] = tuple(dict.fromkeys(_told(each) for each in origins))
+        for number, ref in enumerate(compiler.made_of, 1):
+            origins = compiler.sources.of(ref)
+            kept[str(number)] = tuple(dict.fromkeys(_told(each) for each in origins))
         compiler.expr.constants[KEPT] = kept
         compiler.expr.constants[SOURCES] = compiler.sources.table("type")
 

@@ -19,9 +19,10 @@ EARLIER = "\x1f"
 """Stands between the words of an event, as rules name it, and a path in that event: of what the
 state may have kept of an earlier one."""
 
-# The constants of a program that hold, by the path of a variable, where it may come from, and the
-# table of the fields of its events.
-KEPT, SOURCES = "KEPT", "SOURCES"
+# The constants of a program that hold, by the path of a variable, where it may come from; by the
+# number of a rule the same of the keys of an object that rules made; and the table of the fields of
+# its events.
+KEPT, MADE, SOURCES = "KEPT", "MADE", "SOURCES"
 
 Table = dict[str, dict[str, tuple[tuple[str, bool], ...]]]
 """By the type of an event and the path of a field the paths it is read from, and whether what is
@@ -130,6 +131,11 @@ class Sources:
         self._roots[id(binding)] = root
         self._bindings.append(binding)
 
+    def named(self, binding: Binding) -> bool:
+        """Whether this object is none of the document: rules made it."""
+        listed = binding.source
+        return id(binding) in self._roots or (listed is not None and self.named(listed[0]))
+
     def computed(self, binding: Binding, refs: list[Ref]) -> None:
         """This object was made of these: what is below one of them may be below it."""
         root = self.token()
@@ -145,6 +151,18 @@ class Sources:
     def of(self, ref: Ref) -> list[Source]:
         """Where in the document a value comes from."""
         return list(dict.fromkeys(self._of(_Reading(ref, True, "", ""), set())))
+
+    def keys(self, binding: Binding) -> dict[str, str]:
+        """Where the values of an object come from that rules made, by its keys."""
+        found: dict[str, str] = {}
+        while binding.source is not None:
+            # an element has the keys of what its list is made of
+            binding = binding.source[0]
+        reading = _Reading(Ref(binding), True, "", "")
+        for path in self._inside(reading, set()):
+            for source in self.of(Ref(binding, path[:1]))[:1]:
+                found.setdefault(path[0], source.path)
+        return found
 
     def table(self, type_key: str) -> Table:
         """The fields of all events; ``type_key`` holds the type of an event."""

@@ -143,8 +143,9 @@ class Trace:
 
     # ------------------------------------------------------------ called by generated code
 
-    def p(self, base: str | None, keys: tuple[str, ...]) -> str | None:
+    def p(self, base: Where, keys: tuple[str, ...]) -> str | None:
         """The path of ``keys`` below ``base``; None when the base has none."""
+        base = _first(base)
         if base is None or isinstance(base, Made):
             return base
         for key in keys:
@@ -197,6 +198,13 @@ class Trace:
                 return tuple(dict.fromkeys(each for note in notes for each in note.paths))
         return earlier.get(path, ())
 
+    def known(self, path: str | None, number: str, made: Mapping[str, tuple[str, ...]]) -> Where:
+        """Where something in an object comes from that rules made: the path found in this run, else
+        what the mapping tells."""
+        if path is not None and not isinstance(path, Made):
+            return path
+        return made.get(number) or path
+
     def mark(self) -> int:
         """The place from which :meth:`at` takes notes."""
         return len(self._notes)
@@ -238,8 +246,9 @@ class Trace:
         self._kept.append(container)
         del self._notes[mark:]
 
-    def taken(self, native: dict[str, Any], path: str | None, rule: int) -> None:
+    def taken(self, native: dict[str, Any], path: Where, rule: int) -> None:
         """What ``$rest`` took of the object at ``path``."""
+        path = _first(path)
         self._kept.append(native)
         for key, value in native.items():
             below = step(path or "", key)
@@ -249,8 +258,9 @@ class Trace:
             else:
                 self._records[id(native), key] = (Note(rule, "copy", (below,)),)
 
-    def spread(self, target: dict[str, Any], native: Any, path: str | None, rule: int) -> None:
+    def spread(self, target: dict[str, Any], native: Any, path: Where, rule: int) -> None:
         """What ``$spread`` merges back."""
+        path = _first(path)
         if not isinstance(native, dict):
             return
         self._kept.append(target)

@@ -101,7 +101,7 @@ class Replay(Stream):
         self, upstream: Format, client: Format, plan: Plan, max_bytes: int, read: Half
     ) -> None:
         super().__init__(upstream, client, plan)
-        self._read = read
+        self._half_in = read
         self._parts: list[bytes] = []
         self._left = self._max_bytes = max_bytes
         self._reading: Callable[[], list[Loss]] = list
@@ -129,7 +129,7 @@ class Replay(Stream):
         if not isinstance(document, dict):
             return self.fail("upstream", "the upstream's answer is no JSON object")
         try:
-            answer, self._reading = self._read(document)
+            answer, self._reading = self._half_in(document)
             fit_answer(answer)
         except UpstreamError as error:
             return self.fail(error.kind, error.message)

@@ -304,40 +304,35 @@ def _same(value: Any, document: Any, path: str, place: str) -> list[tuple[str, s
     return found
 
 
-def explained(
-    read: Run, write: Run, at: str = "", moved: Moved | None = None
-) -> list[dict[str, Any]]:
-    """Every leaf of what was written: ``{out, in: [paths], rule, how}``.
+def explained(read: Run, write: Run, moved: Moved | None = None) -> list[dict[str, Any]]:
+    """Every leaf of what was written: ``{out, in: [paths], rule, how}``; ``moved`` as in
+    :func:`told`."""
+    return rows(write, Origins(read, moved).of)
 
-    ``at``: the path, in what was read, of the document that was written from (an event in a list
-    of events). ``moved`` as in :func:`told`.
-    """
-    origins = Origins(read, moved)
+
+def rows(write: Run, sources: Callable[[str], list[str]]) -> list[dict[str, Any]]:
+    """As :func:`explained`; ``sources`` knows the paths behind a path of the document that was
+    written from."""
     notes = write.trace.outputs(write.result)
-    rows: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     for path, _ in _leaves(write.result, ""):
         own = notes.get(path)
         if own is None:
-            rows.append({"out": path, "in": origins.of(join(at, path)), "rule": "", "how": "copy"})
+            told.append({"out": path, "in": sources(path), "rule": "", "how": "copy"})
             continue
-        sources = [
-            source
-            for inner in own
-            for found in inner.paths
-            for source in origins.of(join(at, found))
-        ]
+        behind = [each for note in own for found in note.paths for each in sources(found)]
         words = {note.how for note in own}
         how = next((word for word in _HOW if word in words), "const")
         number = next((note.rule for note in reversed(own) if note.rule >= 0), -1)
-        rows.append(
+        told.append(
             {
                 "out": path,
-                "in": list(dict.fromkeys(sources)),
+                "in": list(dict.fromkeys(behind)),
                 "rule": write.pos(number),
-                "how": how if sources or how in ("supply", "emulate") else "const",
+                "how": how if behind or how in ("supply", "emulate") else "const",
             }
         )
-    return rows
+    return told
 
 
 def join(base: str, path: str) -> str:

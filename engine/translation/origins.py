@@ -7,14 +7,17 @@ positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.sources import ANY, EARLIER, Table
-from engine.translation.losses import meeting
+from engine.translation.losses import Origins, Run, join, meeting
 
 _NATIVE = "native"
+# So many paths are told at most of what an earlier event may have said in several places.
+_MOST = 4
 # They number what an event is about, and say nothing of where it stood.
 _NUMBERS = frozenset({"choice", "part"})
 
@@ -22,10 +25,11 @@ _NUMBERS = frozenset({"choice", "part"})
 @dataclass(slots=True)
 class EventOrigins:
     """``table`` is that of the read half. ``wire``: the upstream's event that is being read,
-    ``event``: the canonical one that is being written."""
+    ``before`` the one before it, ``event``: the canonical one that is being written."""
 
     table: Table
     wire: dict[str, Any] | None = None
+    before: dict[str, Any] | None = None
     event: dict[str, Any] | None = None
     _known: dict[tuple[str, str], list[tuple[str, bool]]] = field(default_factory=dict)
 
@@ -34,7 +38,7 @@ class EventOrigins:
         what only a format says one for each key."""
         words, _, plain = path.rpartition(EARLIER)
         event = self.event or {}
-        types = words.split() or [event.get("type", ANY)]
+        types = [word for word in words.split() if word != ANY] or [event.get("type", ANY)]
         if words or kind != "unread":
             return [self.one(types, plain)]
         return list(
@@ -64,12 +68,15 @@ class EventOrigins:
             return path
         whole: list[str] = []
         cut: list[str] = []
-        for each in filter(None, found):
-            there, values = _standing(self.wire or {}, each)
-            if value is not None and value in values:
-                return there
-            if values:
-                (whole if there.count(".") >= each.count(".") else cut).append(there)
+        for wire in filter(None, (self.wire, self.before)):
+            for each in filter(None, found):
+                there, values = _standing(wire, each)
+                if value is not None and value in values:
+                    return there
+                if values:
+                    (whole if there.count(".") >= each.count(".") else cut).append(there)
+            if whole:
+                break
         likely = whole or cut or found
         # an object that rules made: where its pieces stood together
         return meeting(likely)[0] if made else likely[0]
@@ -98,9 +105,44 @@ class EventOrigins:
         return {**self.table.get(ANY, {}), **self.table.get(kind, {})}
 
 
-def earlier(paths: Iterable[str]) -> list[str]:
-    """Paths of the document read without the words of the events that may have held them."""
-    return list(dict.fromkeys(path.rpartition(EARLIER)[2] for path in paths))
+class Traced:
+    """What one event of the upstream was read to, in a traced run: for explanations."""
+
+    def __init__(self, origins: EventOrigins, run: Run) -> None:
+        self._static = origins
+        self._events: list[dict[str, Any]] = [dict(each) for each in run.result]
+        self._traced = Origins(run)
+
+    def of(self, event: dict[str, Any]) -> Callable[[str], list[str]]:
+        """The paths behind a path of a canonical event that is written now: of this event of the
+        upstream, or without positions where an earlier one said it or it was held for its turn."""
+        bare = {key: value for key, value in event.items() if key != "part"}
+        at = next((n for n, each in enumerate(self._events) if bare.items() <= each.items()), None)
+
+        def sources(path: str) -> list[str]:
+            words, _, plain = path.rpartition(EARLIER)
+            types = [word for word in words.split() if word != ANY] or [event["type"]]
+            if at is None or words:
+                found = [each for kind in types for each in self._static.of(kind, _bare(plain))]
+            else:
+                found = self._traced.of(join(f"[{at}]", plain))
+            found = list(dict.fromkeys(each.rpartition(EARLIER)[2] for each in found))
+            if len(found) < 2:
+                return found
+            # of all that it may come from, what is there
+            wire = self._static.wire or {}
+            there = [each for each in found if _standing(wire, _spread(each))[0] == _spread(each)]
+            return [each for each in there if _standing(wire, _spread(each))[1]] or found[:_MOST]
+
+        return sources
+
+
+def _bare(path: str) -> str:
+    return re.sub(r"\[\d+\]", "", path)
+
+
+def _spread(path: str) -> str:
+    return re.sub(r"\[\d+\]", "[]", path)
 
 
 def _value(event: Any, path: str) -> Any:

@@ -7,19 +7,22 @@ bounded by the reader and the ordering.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 from engine.errors import UpstreamError
 from engine.language.events import EventLosses
 from engine.language.runtime import Refusal
+from engine.language.sources import EARLIER
+from engine.language.trace import Trace
 from engine.translation import memory
 from engine.translation.fitting import fit_event
 from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
-from engine.translation.losses import Loss, Run, explained
+from engine.translation.losses import Loss, Run, rows
 from engine.translation.ordering import TEXTS, Again, Ordering, Passthrough
-from engine.translation.origins import EventOrigins
+from engine.translation.origins import EventOrigins, Traced
 from engine.translation.plan import Plan
 from engine.translation.stencils import (
     MAX_BYTES,
@@ -38,6 +41,7 @@ Event = dict[str, Any]
 EARLY_END = "the upstream's stream ended early"
 UNUSABLE = "the upstream's stream cannot be used"
 
+_FIRST = re.compile(r"^\[(\d+)\]")
 _LAST = frozenset({"end", "error"})
 # What says something of the stream as a whole.
 _TELLING = frozenset({"usage", *_LAST})
@@ -46,13 +50,19 @@ _TELLING = frozenset({"usage", *_LAST})
 class Encoder:
     """The write half: canonical events to bytes in the client's format."""
 
-    def __init__(self, client: Format, plan: Plan, origins: EventOrigins | None = None) -> None:
+    def __init__(
+        self,
+        client: Format,
+        plan: Plan,
+        origins: EventOrigins | None = None,
+        explain: bool = False,
+    ) -> None:
         self._plan = plan
         self._origins = origins or EventOrigins({})
         assert client.events_out is not None
         self._half = client.events_out
         self._state = self._half.start()
-        self.losses: EventLosses = self._half.losses()
+        self.losses: EventLosses = self._half.losses(explain)
         if origins is not None:
             self.losses.places = origins.places
         self._ctx = plan.ctx(client, client.vendor)
@@ -86,15 +96,15 @@ class Encoder:
             return b""
         return self._writer.frame(self._terminator, None)
 
-    def explain(self, event: Event, read: Run, at: str) -> tuple[bytes, list[dict[str, Any]]]:
+    def explain(self, event: Event, read: Traced) -> tuple[bytes, list[dict[str, Any]]]:
         """As :meth:`write`, and where each field of what was written came from."""
         if self.over:
             return b"", []
-        written, trace = self._half.trace(event, self._state, *self._roots)
+        self._origins.event = event
+        written, trace = self._half.trace(event, self._state, self.losses, *self._roots)
+        run = Run(self._half.traced.rules, written, trace)
         data = b"".join([self._frame(each) for each in written])
-        return data + self._after(event), explained(
-            read, Run(self._half.traced.rules, written, trace), at
-        )
+        return data + self._after(event), rows(run, read.of(event)) if written else []
 
     def around(self, event: Event) -> tuple[bytes, bytes] | None:
         """The bytes before and after the probe that stands for the text of an event like the last
@@ -154,19 +164,20 @@ class Stream:
         self._client = client
         self._half = upstream.events_in
         self._state = self._half.start()
-        self._losses = self._half.losses()
+        self._losses = self._half.losses(explain)
         self._plan = plan
         self._ctx = plan.ctx(upstream, plan.vendor)
         self._roots = (plan.body, plan.data, self._ctx)
         self._reader = upstream.framing.kind.reader(MAX_FRAME)
         self._name = upstream.framing.event_name
         self._origins = EventOrigins(self._half.sources)
+        self._explanations: list[dict[str, Any]] | None = [] if explain else None
         self._order: Stage = Ordering() if client.parts == "one-at-a-time" else Passthrough()
         self._encoder = self._encoding(client, plan)
-        self._write = self._encoder.write
+        self._write = self._explained if explain else self._encoder.write
+        self._read = Traced(self._origins, Run((), [], Trace(None)))
         self._watcher = memory.Watcher() if plan.signs else None
         self._terminator = upstream.framing.terminator
-        self._explanations: list[dict[str, Any]] | None = [] if explain else None
         self._stencil: Stencil | None = None
         self._like: Event | None = None  # the event of the last stencil
         self._tries = 0 if explain else TRIES
@@ -176,7 +187,7 @@ class Stream:
         self.usage: dict[str, Any] | None = None
 
     def _encoding(self, client: Format, plan: Plan) -> Encoder:
-        return Encoder(client, plan, self._origins)
+        return Encoder(client, plan, self._origins, self._explanations is not None)
 
     def through(self, stage: Stage) -> None:
         """Let each event go through another stage before it is written."""
@@ -208,7 +219,10 @@ class Stream:
             return b""
         self._lift()
         try:
-            events = self._half.finish(self._state, self._losses, *self._roots)
+            if self._explanations is not None:
+                events = self._traced(None, self._explanations)
+            else:
+                events = self._half.finish(self._state, self._losses, *self._roots)
         except Refusal as refusal:
             return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
         return self._events(events) + self._cut_short()
@@ -229,6 +243,7 @@ class Stream:
         """What was lost so far; paths without positions, each once."""
         found: dict[tuple[str, str, str], Loss] = {}
         for path, reason, kind, place in (*self._losses.counts, *self._encoder.losses.counts):
+            path = path.rpartition(EARLIER)[2]
             # several rules may leave the same thing unread
             found.setdefault((path, reason, kind), Loss(path, reason, place, kind, "response"))
         return list(found.values())
@@ -243,8 +258,9 @@ class Stream:
         return memory.keep(plan.canonical, plan.vendor, self._watcher.choices())
 
     def explain(self) -> list[dict[str, Any]]:
-        """For each upstream event ``{event, out: [{out, in, rule, how}]}``; asked for when the
-        stream was made."""
+        """For each upstream event, and with none for the end of its bytes, ``{event, out: [{out,
+        in, rule, how}]}``; asked for when the stream was made. Paths with ``[]`` for a position are
+        those of an earlier event."""
         if self._explanations is None:
             raise ValueError("this stream was not made with explain=True")
         return self._explanations
@@ -275,12 +291,12 @@ class Stream:
                 break
             if name is not None and self._name is not None:
                 event.setdefault(self._name, name)
-            self._origins.wire = event
+            self._origins.before, self._origins.wire = self._origins.wire, event
             try:
                 if self._explanations is not None:
-                    out.append(self._explained(event, self._explanations))
-                    continue
-                events = self._half.step(event, self._state, self._losses, *self._roots)
+                    events = self._traced(event, self._explanations)
+                else:
+                    events = self._half.step(event, self._state, self._losses, *self._roots)
             except UpstreamError as error:
                 out.append(self.fail(error.kind, error.message))
                 break
@@ -325,26 +341,27 @@ class Stream:
             self._half.repeated(self._state, stencil.uses)
             self._encoder.repeated(stencil.uses)
 
-    def _explained(self, event: Event, into: list[dict[str, Any]]) -> bytes:
-        """One upstream event with everything recorded."""
-        events, trace = self._half.trace(event, self._state, *self._roots)
-        read = Run(self._half.traced.rules, events, trace)
-        rows: list[dict[str, Any]] = []
-        out = b""
-        for position, each in enumerate(events):
-            each.setdefault("choice", 0)
-            fit_event(each)
-            self._noted(each)
-            if self._watcher is not None:
-                self._watcher.push(each)
-            for ordered in self._order.push(each):
-                data, found = self._encoder.explain(ordered, read, f"[{position}]")
-                out += data
-                rows += found
-            if self.done:
-                break
-        into.append({"event": event, "out": rows})
-        return out
+    def _traced(self, event: Event | None, into: list[dict[str, Any]]) -> list[Event]:
+        """What is read of one upstream event, or of the end of the bytes, with everything
+        recorded."""
+        into.append({"event": event, "out": []})
+        events, trace = self._half.trace(event, self._state, self._losses, *self._roots)
+        run = Run(self._half.traced.rules, events, trace)
+        self._read = Traced(self._origins, run)
+        return events
+
+    def _explained(self, event: Event) -> bytes:
+        """One canonical event written, with everything recorded."""
+        explanations = self._explanations or [{"event": None, "out": []}]
+        told = explanations[-1]["out"]
+        data, found = self._encoder.explain(event, self._read)
+        # positions count all that the client gets for one event of the upstream
+        before = 1 + max((int(_FIRST.findall(row["out"])[0]) for row in told), default=-1)
+        told += [
+            {**row, "out": _FIRST.sub(lambda at: f"[{before + int(at[1])}]", row["out"])}
+            for row in found
+        ]
+        return data
 
     def _noted(self, event: Event) -> None:
         """What an event says of the stream as a whole."""
