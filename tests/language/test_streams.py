@@ -44,19 +44,21 @@ def test_a_traced_stream_gives_the_same(case: Map) -> None:
     body = case.get("half")
     assert body is not None
     rules = half(body, case)
-    plainly, traced, losses = rules.start(), rules.start(), rules.losses()
+    plainly, traced = rules.start(), rules.start()
+    losses, found = rules.losses(), rules.losses(traced=True)
     for event in data(case, "in"):
         results: list[Any] = []
         for trace in (False, True):
             try:
                 if trace:
-                    results.append(rules.trace(event, traced, *GIVEN)[0])
+                    results.append(rules.trace(event, traced, found, *GIVEN)[0])
                 else:
                     results.append(rules.step(event, plainly, losses, *GIVEN))
             except Refusal as refusal:
                 results.append(refusal.reason)
         assert results[0] == results[1]
         assert plainly == traced
+    assert found.counts == losses.counts
 
 
 def test_every_key_of_halves_and_rules_has_a_case() -> None:
