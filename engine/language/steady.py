@@ -22,7 +22,6 @@ from engine.language.events import EMITTED, Path
 # What a handler returns for a rule: its number. True (1) stands for rules that change something.
 FIRST = 2
 
-
 # The steady rules of a half by their numbers, as plain data: the parts of what each looks at.
 Table = dict[int, tuple[frozenset[Path], frozenset[Path], frozenset[Path]]]
 
@@ -89,8 +88,8 @@ class _Walk:
                 rule = self.branch()
                 rule.statements(statement.body[:-1])
                 if rule.steady:
-                    looked = (rule.itself, rule.whole, rule.read)
-                    found[number] = (*map(frozenset, looked),)  # type: ignore[assignment]
+                    whole, read = frozenset(rule.whole), frozenset(rule.read)
+                    found[number] = (frozenset(rule.itself), whole, read)
             elif any(_target(each) == "taken" for each in statement.body):
                 # where this one ran, no later one counts as steady
                 self.value(statement.test)
