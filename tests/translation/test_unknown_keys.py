@@ -1,0 +1,246 @@
+"""An unknown key at any depth reaches the other side or is told to be lost, in every pair.
+
+A key that nobody knows is put into every object of the project's own cases. What is somebody's
+own data (schemas, arguments, tags) crosses whole and is left as it is.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.errors import Rejected, UpstreamError
+from engine.translation.losses import Loss
+from engine.translation.translator import Translator
+from tests.support.translations import (
+    ANY_MODEL,
+    MODELS,
+    OwnCase,
+    formats,
+    own_cases,
+    plan,
+    stream,
+    targets,
+    translator,
+)
+
+KEY = "x_zz"
+OWN_DATA = frozenset(
+    "parameters input_schema inputSchema parametersJsonSchema responseSchema responseJsonSchema"
+    " schema args arguments input response metadata labels logit_bias json_schema properties"
+    " output_schema provider extra_body location user_location safetySettings".split()
+)
+# Where such a key is still lost without a word, by what is read and the object it stands in. What
+# is mended must go from here.
+GAPS: dict[str, dict[str, set[str]]] = {
+    "request": {
+        # empty texts and empty messages, which are left out with what stands beside them
+        "claude": {"messages[].content[]", "messages[].content[].content[]", "system[]"},
+        "gemini": {"systemInstruction.parts[]"},
+        # and the old form of a tool choice: a second place of what is taken whole in another case
+        "openai-chat": {"function_call", "messages[].content[]"},
+        "openai-responses": {
+            "input[]",
+            "input[].content[]",
+            "input[].output[]",
+            "input[].summary[]",
+        },
+    },
+    "response": {
+        # blocks taken whole where no other rule knows them; numbers of the server, on purpose
+        "bedrock-converse": {
+            "metrics",
+            "output.message.content[]",
+            "output.message.content[].reasoningContent",
+            "output.message.content[].reasoningContent.reasoningText",
+            "output.message.content[].toolUse",
+            "performanceConfig",
+        },
+        "claude": {"content[]"},
+        # what is billed is left out on purpose
+        "cohere": {"message.content[]", "usage.billed_units"},
+        # sources that several citations share
+        "gemini": {
+            "candidates[].content.parts[]",
+            "candidates[].groundingMetadata.groundingChunks[]",
+            "candidates[].groundingMetadata.groundingChunks[].web",
+        },
+        # what the answer repeats of the request
+        "openai-responses": {
+            "billing",
+            "output[]",
+            "output[].content[]",
+            "output[].summary[]",
+            "reasoning",
+            "text",
+            "text.format",
+            "tools[]",
+        },
+    },
+    # errors tell no losses; counts and fragments of calls go through the state, objects whole
+    "stream": {
+        "claude": {
+            "content_block",
+            "error",
+            "message.usage",
+            "message.usage.cache_creation",
+            "usage",
+            "usage.output_tokens_details",
+            "usage.server_tool_use",
+        },
+        "cohere": {
+            "delta.message.citations.sources[]",
+            "delta.message.citations.sources[].document",
+            "delta.usage",
+            "delta.usage.billed_units",
+            "delta.usage.tokens",
+        },
+        "gemini": {
+            "candidates[].content.parts[]",
+            "candidates[].content.parts[].functionCall",
+            "candidates[].content.parts[].inlineData",
+            "error",
+            "error.details[]",
+            "usageMetadata",
+        },
+        "openai-chat": {
+            "choices[].delta.function_call",
+            "choices[].delta.tool_calls[]",
+            "choices[].delta.tool_calls[].custom",
+            "choices[].delta.tool_calls[].function",
+            "choices[].message",
+            "error",
+            "usage",
+            "usage.completion_tokens_details",
+            "usage.prompt_tokens_details",
+            "x_groq.usage",
+        },
+        # an event repeats what the events before it said
+        "openai-responses": {
+            "",
+            "error",
+            "item",
+            "item.content[]",
+            "item.summary[]",
+            "part",
+            "part.annotations[]",
+        },
+    },
+}
+
+Marked = list[tuple[str, str]]
+
+
+def objects(value: Any, path: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    if isinstance(value, dict):
+        yield value, path
+        for key, each in list(value.items()):
+            # the items of a request, beside what a call is given
+            if key not in OWN_DATA or (path == "" and isinstance(each, list)):
+                yield from objects(each, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield from objects(each, f"{path}[{position}]")
+
+
+def marked(document: Any, marks: Marked) -> Any:
+    """A copy with a key of its own in every object; ``marks`` takes paths and values."""
+    document = copy.deepcopy(document)
+    for each, path in objects(document):
+        value = f"zz{len(marks)}zz"
+        marks.append((f"{path}.{KEY}" if path else KEY, value))
+        each[KEY] = value
+    return document
+
+
+def within(path: str, other: str) -> bool:
+    return other in ("", path) or path.startswith((f"{other}.", f"{other}["))
+
+
+def unsaid(marks: Marked, out: str, losses: list[Loss]) -> Iterator[str]:
+    """The objects whose key is neither in the output nor told, and those of which both is so."""
+    places = {loss.path for loss in losses}
+    unread = {loss.path for loss in losses if loss.kind == "unread"}
+    for path, value in marks:
+        there = value in out
+        if there and path in unread:
+            yield f"told, and there: {path}"
+        elif not there and not any(within(path, each) for each in places):
+            yield path
+
+
+def request(case: OwnCase, target: str, by: Translator) -> Iterator[str]:
+    marks: Marked = []
+    body = marked(case.body, marks)
+    model = MODELS.get(target, ANY_MODEL)
+    try:
+        made = by.request(
+            body, case.format, target, model=model, headers=case.headers, options=case.options
+        )
+    except Rejected:
+        return
+    yield from unsaid(marks, json.dumps(made.body), made.losses)
+
+
+def response(case: OwnCase, target: str, by: Translator) -> Iterator[str]:
+    marks: Marked = []
+    body = marked(case.body, marks)
+    try:
+        made = by.response(body, case.format, target, plan=plan(case, target, by))
+    except UpstreamError:
+        return
+    if made.error is None:
+        yield from unsaid(marks, json.dumps(made.body), made.losses)
+
+
+def streamed(case: OwnCase, target: str, by: Translator) -> Iterator[str]:
+    marks: Marked = []
+    lines = []
+    for line in case.body.decode().splitlines():
+        head, brace, rest = line.partition("{")
+        if brace and head in ("", "data: ", "data:"):
+            try:
+                line = head + json.dumps(marked(json.loads(brace + rest), marks))
+            except ValueError:
+                pass
+        lines.append(line)
+    made = stream(case, target, by)
+    out = (made.feed("\n".join([*lines, ""]).encode()) + made.close()).decode()
+    static = [(re.sub(r"\[\d+\]", "[]", path), value) for path, value in marks]
+    # what is told once of many events is told of all of them
+    yield from (each for each in unsaid(static, out, made.losses) if "told, and" not in each)
+
+
+def silent(kind: str, source: str) -> set[str]:
+    """The objects of a format whose unknown keys are lost on the way to one of the others."""
+    found: set[str] = set()
+    run = {"request": request, "response": response, "stream": streamed}[kind]
+    for case in own_cases(kind):
+        for target in targets(kind) if case.format == source else ():
+            if target != source:
+                found |= {
+                    re.sub(r"\[\d+\]", "[]", path) for path in run(case, target, translator())
+                }
+    return {path.removesuffix(KEY).removesuffix(".") for path in found}
+
+
+def sources(kind: str) -> list[str]:
+    """The formats of which there are such documents; streams in binary frames are left out."""
+    known = translator().formats
+    return [
+        name
+        for name in formats()
+        if (kind != "request" or known[name].serves)
+        and (kind != "stream" or known[name].framing.kind.name != "aws-event-stream")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [(kind, source) for kind in ("request", "response", "stream") for source in sources(kind)],
+)
+def test_no_unknown_key_is_lost_silently(kind: str, source: str) -> None:
+    assert silent(kind, source) == GAPS[kind].get(source, set())
