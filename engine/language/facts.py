@@ -12,7 +12,7 @@ Env = dict[str, "Fact"]
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Of one value. ``node``: a constant or a name that may stand in its place; ``null``: whether
-    it is None, where that is known; ``kind``: the name of its exact type."""
+    it is None, where that is known; ``kind``: the name of its exact type, unless it is None."""
 
     node: ast.expr | None = None
     null: bool | None = None
@@ -22,6 +22,17 @@ class Fact:
 UNKNOWN = Fact()
 _SOME = Fact(null=False)
 _BOOL = Fact(null=False, kind="bool")
+_INT, _LIST = Fact(null=False, kind="int"), Fact(kind="list")
+# What functions give that generated code calls.
+_GIVEN = {
+    **dict.fromkeys("isinstance _is_a _eq _known _among".split(), _BOOL),
+    **dict.fromkeys("type enumerate _id".split(), _SOME),
+    **dict.fromkeys("len _p_count".split(), _INT),
+    **dict.fromkeys("_each _flatten _present _values _slice".split(), _LIST),
+    **dict.fromkeys("_p_index_of _p_last_index".split(), Fact(kind="int")),
+    **dict.fromkeys("_p_unique_by _joined".split(), Fact(null=False, kind="list")),
+    "_text": Fact(null=False, kind="str"),
+}
 _DISPLAYS = {
     ast.Dict: Fact(null=False, kind="dict"),
     ast.List: Fact(null=False, kind="list"),
@@ -52,24 +63,59 @@ def fact_of(node: ast.expr, env: Env) -> Fact:
         name = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
         return known if known.node is not None else Fact(name, known.null, known.kind)
     if isinstance(node, ast.IfExp):
-        return either(fact_of(node.body, env), fact_of(node.orelse, env))
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        there = {name: env[name] for name in names if name in env}
+        not_there = there.copy()
+        refine(there, node.test, True)
+        refine(not_there, node.test, False)
+        return either(fact_of(node.body, there), fact_of(node.orelse, not_there))
     if isinstance(node, ast.UnaryOp):
         return _BOOL if isinstance(node.op, ast.Not) else _SOME
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id in ("isinstance", "_is_a", "_eq", "_known", "_among"):
-            return _BOOL
-        if node.func.id in ("len", "type", "enumerate", "_text", "_id"):
-            return _SOME
+        if node.func.id in ("_q_add", "_q_sub"):
+            return _sum([fact_of(each, env) for each in node.args])
+        return _GIVEN.get(node.func.id, UNKNOWN)
+    if isinstance(node, ast.BoolOp):
+        return _chained([fact_of(each, env) for each in node.values], isinstance(node.op, ast.Or))
+    if isinstance(node, ast.BinOp):
+        return _computed(fact_of(node.left, env), fact_of(node.right, env))
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Tuple):
+        position = node.slice
+        assert isinstance(position, ast.Constant | ast.UnaryOp)
+        return fact_of(node.value.elts[ast.literal_eval(position)], env)
     return _DISPLAYS.get(type(node), UNKNOWN)
+
+
+def _chained(values: list[Fact], either_of: bool) -> Fact:
+    """Of ``a or b`` (``either_of``) and ``a and b``, of which the value is one of them."""
+    kinds = {each.kind for each in values if each.null is not True}
+    sure = values[-1].null is False if either_of else all(each.null is False for each in values)
+    nothing = either_of and all(each.null is True for each in values)
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return Fact(None, False if sure else True if nothing else None, kind)
+
+
+def _sum(values: list[Fact]) -> Fact:
+    """Of ``add`` and ``sub``, to which nothing counts as zero."""
+    if all(each.kind == "int" or each.null is True for each in values):
+        return Fact(None, False if any(each.null is False for each in values) else None, "int")
+    return UNKNOWN
+
+
+def _computed(left: Fact, right: Fact) -> Fact:
+    """Of a sum or difference."""
+    sure = left.null is False and right.null is False and left.kind == right.kind
+    return Fact(None, False, left.kind) if sure and left.kind in ("int", "list") else _SOME
 
 
 def either(one: Fact, other: Fact) -> Fact:
     """What holds of a value that is one or the other."""
-    return Fact(
-        one.node if one.node is not None and same(one.node, other.node) else None,
-        one.null if one.null == other.null else None,
-        one.kind if one.kind == other.kind else None,
-    )
+    node = one.node if one.node is not None and same(one.node, other.node) else None
+    if one.null is True or other.null is True:
+        kind = other.kind if one.null is True else one.kind
+    else:
+        kind = one.kind if one.kind == other.kind else None
+    return Fact(node, one.null if one.null == other.null else None, kind)
 
 
 def same(one: ast.expr, other: ast.expr | None) -> bool:
@@ -127,6 +173,8 @@ def refine(env: Env, test: ast.expr, truth: bool) -> None:
         if isinstance(test.op, ast.And) is truth:
             for value in test.values:
                 refine(env, value, truth)
+        elif not truth:
+            _supposed(env, test)
     elif isinstance(test, ast.Compare) and len(test.ops) == 1:
         _compared(env, test, truth)
     elif truth:
@@ -137,6 +185,27 @@ def refine(env: Env, test: ast.expr, truth: bool) -> None:
             name = _name(test.args[0])
             if name is not None:
                 _known(env, name, null=False)
+
+
+def _supposed(env: Env, test: ast.BoolOp) -> None:
+    """What holds where ``x is not None and type(x) is not kind`` does not."""
+    match test.values:
+        case [
+            ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
+            ast.Compare(
+                ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
+            ),
+        ] if one == two:
+            before = env.get(one, UNKNOWN)
+            env[one] = Fact(before.node, before.null, kind)
+        case [
+            ast.Compare(
+                ast.Call(ast.Name("type"), [ast.Name(one)]), [ast.IsNot()], [ast.Name(kind)]
+            ),
+            ast.Compare(ast.Name(two), [ast.IsNot()], [ast.Constant(None)]),
+        ] if one == two:
+            before = env.get(one, UNKNOWN)
+            env[one] = Fact(before.node, before.null, kind)
 
 
 def _compared(env: Env, test: ast.Compare, truth: bool) -> None:
@@ -163,7 +232,7 @@ def _compared(env: Env, test: ast.Compare, truth: bool) -> None:
     ):
         name = _name(left)
         if name is not None:
-            _known(env, name, null=False)
+            env[name] = of_constant(right)
 
 
 def _known(env: Env, name: str, null: bool, kind: str | None = None) -> None:

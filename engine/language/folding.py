@@ -8,6 +8,7 @@ bound wherever it is read.
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +17,25 @@ from engine.language.facts import (
     Env,
     Fact,
     assigned,
+    either,
     fact_of,
     forget,
     joined,
     refine,
     same,
+)
+from engine.language.nodes import (
+    alone,
+    asks,
+    empty,
+    harmless,
+    is_call,
+    is_copy,
+    named,
+    nowhere,
+    stored,
+    truth,
+    zero_of,
 )
 from engine.language.runtime import EVALUATION_ERRORS
 
@@ -29,23 +44,49 @@ NONE = ast.Constant(None)
 _PURE = frozenset(
     "_flatten _each _values _present _index _slice _row _known _text _eq _is_a _among".split()
 )
-# Names that have one value as long as they are read.
+# Names that have one value as long as they are read; states (S…) have as long as an expression is
+# looked at.
 _SETTLED = frozenset({"v_", "x_", "a_", "k_"})
+# Kinds of which no value is a number.
+_NO_NUMBERS = frozenset({"list", "dict", "str", "bool"})
+_OBJECT = Fact(null=False, kind="dict")
 _ENDS = (ast.Return, ast.Raise, ast.Continue)
+
+
+# What is known of an argument of a call: facts, and the keys that an object has at most.
+Given = tuple[Fact, frozenset[str] | None]
+# By the name of a function what its calls give it.
+Calls = dict[str, list[list[Given]]]
 
 
 class Folding:
     """Folds the functions of one program. ``names``: its globals. ``usual``: by the name of an
-    object the keys that it has at most."""
+    object the keys that it has at most. ``objects``: what is known to hold an object, as root and
+    key. ``lists``: names of lists of objects."""
 
-    def __init__(self, names: Mapping[str, Any], usual: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        usual: Mapping[str, frozenset[str]],
+        objects: frozenset[tuple[str, str]] = frozenset(),
+        lists: frozenset[str] = frozenset(),
+    ) -> None:
         self._names = names
         self._usual = usual
+        self._objects = objects
+        self._lists = lists
         # names inside expressions that are bound at one place
         self._once: frozenset[str] = frozenset()
+        # calls of functions of the program, by their names
+        self.calls: Calls = {}
+        # what is known at the ends of both branches of each ``if`` that goes on
+        self._ends: dict[int, tuple[Env, Env]] = {}
+        self._alive: list[ast.stmt] = []
+        # what is known where a round of a loop ends early, of each loop that is tried
+        self._rounds: list[list[Env]] = []
 
-    def function(self, node: ast.FunctionDef) -> None:
-        """Fold a function in place."""
+    def function(self, node: ast.FunctionDef, env: Env) -> None:
+        """Fold a function in place. ``env``: what is known of its arguments."""
         counts = Counter(
             each.id
             for each in ast.walk(node)
@@ -53,7 +94,7 @@ class Folding:
         )
         inside = {each.target.id for each in ast.walk(node) if isinstance(each, ast.NamedExpr)}
         self._once = frozenset(name for name in inside if counts[name] == 1)
-        node.body = self.block(node.body, {}) or [ast.copy_location(ast.Pass(), node)]
+        node.body = self.block(node.body, env) or [ast.copy_location(ast.Pass(), node)]
 
     # ---------------------------------------------------------------- statements
 
@@ -61,6 +102,8 @@ class Folding:
         """The statements folded; ``env`` is changed to what is known after them."""
         out: list[ast.stmt] = []
         for statement in body:
+            if isinstance(statement, ast.If) and self._threaded(statement, out, env):
+                continue
             out += self._statement(statement, env)
             if out and isinstance(out[-1], _ENDS):
                 break
@@ -75,7 +118,9 @@ class Folding:
             return self._for(node, env)
         if isinstance(node, ast.Expr):
             node.value = self.expression(node.value, env)
-            return [] if isinstance(node.value, ast.Constant | ast.Name) else [node]
+            if is_call(node.value, "_put") and nowhere(node.value):
+                return []
+            return [] if harmless(node.value) else [node]
         if isinstance(node, ast.Return):
             node.value = self.expression(node.value, env) if node.value else None
         elif isinstance(node, ast.Raise):
@@ -87,6 +132,8 @@ class Folding:
                 assigned(env, node.target.id, Fact(None, False, before.kind if before else None))
         elif isinstance(node, ast.Pass):
             return []
+        elif isinstance(node, ast.Continue) and self._rounds:
+            self._rounds[-1].append(env.copy())
         return [node]
 
     def _assign(self, node: ast.Assign, env: Env) -> list[ast.stmt]:
@@ -97,7 +144,10 @@ class Folding:
             return [node]
         node.value = self.expression(node.value, env)
         if isinstance(target, ast.Name):
-            assigned(env, target.id, fact_of(node.value, env))
+            if named(node.value, target.id):
+                return []
+            known = fact_of(node.value, env)
+            assigned(env, target.id, _OBJECT if self._object(node.value) else known)
         elif isinstance(target, ast.Subscript):
             target.slice = self.expression(target.slice, env)
         else:
@@ -111,28 +161,106 @@ class Folding:
         there, not_there = env.copy(), env.copy()
         refine(there, test, True)
         refine(not_there, test, False)
-        body = self.block(node.body, there)
-        other = self.block(node.orelse, not_there)
+        node.test = test
+        node.body = self.block(node.body, there)
+        node.orelse = self.block(node.orelse, not_there)
+        return self._closed(node, there, not_there, env)
+
+    def _threaded(self, node: ast.If, out: list[ast.stmt], env: Env) -> bool:
+        """Move what hangs on a test into the branches of the ``if`` before, where these decide it
+        and nothing has to be written twice; whether that was so."""
+        copies: list[ast.Assign] = []
+        for each in reversed(out):
+            if not is_copy(each):
+                break
+            assert isinstance(each, ast.Assign)
+            copies.insert(0, each)
+        before = out[-1 - len(copies)] if len(copies) < len(out) else None
+        ends = self._ends.get(id(before))
+        if ends is None or not asks(node.test):
+            return False
+        assert isinstance(before, ast.If)
+        told = [self._told(node.test, copies, end) for end in ends]
+        parts = [[node] if each is None else node.body if each else node.orelse for each in told]
+        if told == [None, None] or told[0] is told[1]:
+            return False
+        if None in told and parts[1 - told.index(None)]:
+            return False
+        del out[-1 - len(copies) :]
+        for position, (part, end) in enumerate(zip(parts, ends, strict=True)):
+            more = self.block([*copy.deepcopy(copies), *part], end)
+            (before.orelse if position else before.body).extend(more)
+        out += self._closed(before, *ends, env)
+        return True
+
+    def _told(self, test: ast.expr, copies: list[ast.Assign], end: Env) -> bool | None:
+        """What a test comes to at the end of a branch and after these copies, if that is known."""
+        wanted = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)}
+        wanted |= {each.value.id for each in copies if isinstance(each.value, ast.Name)}
+        env = {name: alone(end[name]) for name in wanted if name in end}
+        for each in copies:
+            self._assign(copy.deepcopy(each), env)
+        found = self.test(copy.deepcopy(test), env)
+        return bool(found.value) if isinstance(found, ast.Constant) else None
+
+    def _closed(self, node: ast.If, there: Env, not_there: Env, env: Env) -> list[ast.stmt]:
+        """An ``if`` whose branches are folded; ``env`` is changed to what is known after it."""
+        body, other = node.body, node.orelse
         ended = bool(body) and isinstance(body[-1], _ENDS)
         ended_too = bool(other) and isinstance(other[-1], _ENDS)
         after = not_there if ended else there if ended_too else joined(there, not_there, self._once)
         env.clear()
         env.update(after)
         if not body and not other:
+            test = node.test
             return [] if harmless(test) else [ast.copy_location(ast.Expr(test), node)]
+        if not ended and not ended_too:
+            self._ends[id(node)] = (there, not_there)
+            self._alive.append(node)
         if not body:
-            test, body, other = ast.UnaryOp(ast.Not(), test), other, []
-            ast.copy_location(test, node)
-        node.test, node.body, node.orelse = test, body, other
+            node.test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node)
+            node.body, node.orelse = other, []
+            if id(node) in self._ends:
+                self._ends[id(node)] = (not_there, there)
         return [node]
 
     def _for(self, node: ast.For, env: Env) -> list[ast.stmt]:
         node.iter = self.expression(node.iter, env)
-        if _empty(node.iter):
+        if empty(node.iter):
             return []
+        kept = self._kept(node, env)
         forget(env, stored(node))
+        env.update(kept)
         node.body = self.block(node.body, env.copy()) or [ast.copy_location(ast.Pass(), node)]
         return [node]
+
+    def _kept(self, node: ast.For, env: Env) -> Env:
+        """The kinds of what changes in a loop, where each round leaves them as they were."""
+        changed = stored(node)
+        asked = _asked(node)
+        kept = {
+            name: Fact(None, fact.null, fact.kind)
+            for name, fact in env.items()
+            if name in changed and name in asked and fact.kind in ("int", "list")
+        }
+        while kept:
+            inner = env.copy()
+            forget(inner, changed)
+            inner.update(kept)
+            calls, self.calls = self.calls, {}
+            self._rounds.append([])
+            self.block(copy.deepcopy(node.body), inner)
+            self.calls = calls
+            ends = [*self._rounds.pop(), inner]
+            after = {
+                name: fact
+                for name, fact in kept.items()
+                if all(_implies(end.get(name), fact) for end in ends)
+            }
+            if len(after) == len(kept):
+                break
+            kept = after
+        return kept
 
     # ---------------------------------------------------------------- expressions
 
@@ -159,19 +287,7 @@ class Folding:
 
     def test(self, node: ast.expr, env: Env) -> ast.expr:
         """An expression of which only the truth counts."""
-        folded = self.expression(node, env)
-        if isinstance(folded, ast.UnaryOp) and isinstance(folded.op, ast.Not):
-            folded.operand = self.test(folded.operand, env)
-        if isinstance(folded, ast.BoolOp):
-            # the last value of a chain is no value but a truth, too
-            last = folded.values[-1]
-            if isinstance(last, ast.Constant):
-                if bool(last.value) is isinstance(folded.op, ast.And):
-                    folded.values.pop()
-                elif all(harmless(each) for each in folded.values):
-                    return ast.copy_location(ast.Constant(bool(last.value)), node)
-            if len(folded.values) == 1:
-                return folded.values[0]
+        folded = truth(self.expression(node, env))
         if isinstance(folded, ast.Constant):
             return ast.copy_location(ast.Constant(bool(folded.value)), node)
         return folded
@@ -181,13 +297,49 @@ class Folding:
         known = fact_of(node.value, env)
         assigned(env, node.target.id, known)
         if isinstance(known.node, ast.Constant) or (
-            isinstance(known.node, ast.Name) and known.node.id[:2] in _SETTLED
+            isinstance(known.node, ast.Name)
+            and (known.node.id[:2] in _SETTLED or known.node.id[:1] == "S")
         ):
             # wherever the name is read, this stands in its place
             return node.value
         return node
 
+    def _of_objects(self, node: ast.expr) -> bool:
+        """Whether this is a list of whose elements it is asked elsewhere whether they are objects:
+        what takes them for objects fails where they are not, and that ends the quick form."""
+        return isinstance(node, ast.Name) and node.id in self._lists
+
+    def _object(self, node: ast.expr) -> bool:
+        """Whether this is a place of which it is known that it holds an object."""
+        match node:
+            case ast.Subscript(ast.Name(root), ast.Constant(str(key))):
+                return (root, key) in self._objects
+        return False
+
+    def _element(self, node: ast.expr) -> bool:
+        """Whether this is an element of a list of objects, or nothing."""
+        match node:
+            case ast.IfExp(_, ast.Subscript(value), ast.Constant(None)):
+                return self._of_objects(value)
+        return False
+
     def _ifexp(self, node: ast.IfExp, env: Env) -> ast.expr:
+        match node.test:
+            case ast.Compare(
+                ast.Call(ast.Name("type"), [ast.NamedExpr(ast.Name(name), value)]),
+                [ast.Is()],
+                [ast.Name("dict")],
+            ) if self._object(value) and name in self._once:
+                assigned(env, name, Fact(value, False, "dict"))
+                return self.expression(node.body, env)
+            case ast.Compare(
+                ast.Call(ast.Name("type"), [ast.NamedExpr(_, value) as named]),
+                [ast.Is()],
+                [ast.Name("dict")],
+            ) if self._element(value):
+                none = ast.copy_location(ast.Constant(None), node)
+                node.test = ast.Compare(named, [ast.IsNot()], [none])
+                ast.copy_location(node.test, node)
         test = self.test(node.test, env)
         if isinstance(test, ast.Constant):
             return self.expression(node.body if test.value else node.orelse, env)
@@ -203,6 +355,9 @@ class Folding:
         return node
 
     def _boolop(self, node: ast.BoolOp, env: Env) -> ast.expr:
+        zero = zero_of(node)
+        if zero is not None and fact_of(zero, env).kind in _NO_NUMBERS:
+            return ast.copy_location(ast.Constant(False), node)
         stops = isinstance(node.op, ast.Or)
         values: list[ast.expr] = []
         inner = env
@@ -248,6 +403,9 @@ class Folding:
         if len(node.ops) != 1:
             return node
         left, right, operator = node.left, node.comparators[0], node.ops[0]
+        if isinstance(operator, ast.Is) and is_call(left, "type") and isinstance(right, ast.Name):
+            assert isinstance(left, ast.Call)
+            return self._of_kind(node, left.args[0], right.id, env)
         told = self._compared(left, operator, right, env)
         return ast.copy_location(ast.Constant(told), node) if told is not None else node
 
@@ -281,12 +439,25 @@ class Folding:
             if isinstance(one.node, ast.Constant) and harmless(left):
                 return one.node.value is right.value
             return False if one.kind not in (None, "bool") and harmless(left) else None
-        if _call(left, "type") and isinstance(right, ast.Name):
+        if is_call(left, "type") and isinstance(right, ast.Name):
+            # what is asked with "is not" ends the quick form
             assert isinstance(left, ast.Call)
-            kind = fact_of(left.args[0], env).kind
-            if kind is not None and harmless(left.args[0]):
-                return kind == right.id
+            known = fact_of(left.args[0], env)
+            if known.null is False and known.kind is not None and harmless(left.args[0]):
+                return known.kind == right.id
         return None
+
+    def _of_kind(self, node: ast.expr, value: ast.expr, wanted: str, env: Env) -> ast.expr:
+        """The test whether a value is of a type, as far as that is not known."""
+        known = fact_of(value, env)
+        decided = known.kind != wanted or known.null is not None
+        if known.kind is None or (decided and not harmless(value)):
+            return node
+        if decided:
+            told = known.kind == wanted and known.null is False
+            return ast.copy_location(ast.Constant(told), node)
+        test = ast.Compare(value, [ast.IsNot()], [ast.copy_location(ast.Constant(None), node)])
+        return ast.copy_location(test, node)
 
     def _call(self, node: ast.Call, env: Env) -> ast.expr:
         node.args = [self.expression(each, env) for each in node.args]
@@ -299,11 +470,23 @@ class Folding:
         if func.id.startswith("g_") and len(node.args) == 1:
             return self._get(node, env.get(func.id), func.id.removeprefix("g_"))
         if func.id == "isinstance":
-            known = fact_of(node.args[0], env)
             wanted = node.args[1]
-            if known.kind is not None and harmless(node.args[0]) and isinstance(wanted, ast.Name):
-                return ast.copy_location(ast.Constant(known.kind == wanted.id), node)
+            if isinstance(wanted, ast.Name):
+                return self._of_kind(node, node.args[0], wanted.id, env)
+        if func.id[:2] == "f_":
+            self._called(func.id, node.args, env)
         return self._evaluated(node, func.id)
+
+    def _called(self, name: str, arguments: list[ast.expr], env: Env) -> None:
+        """Remember what a function of the program is given."""
+        given: list[Given] = []
+        for each in arguments:
+            known = fact_of(each, env)
+            tested = isinstance(each, ast.Name) and each.id[:2] in ("x_", "a_")
+            keys = self._usual.get(each.id) if isinstance(each, ast.Name) and tested else None
+            # names of the caller mean nothing there
+            given.append((Fact(None, known.null, known.kind), keys))
+        self.calls.setdefault(name, []).append(given)
 
     def _get(self, node: ast.Call, getter: Fact | None, var: str) -> ast.expr:
         """A reading of an object by the ``get`` that is bound to it."""
@@ -311,7 +494,7 @@ class Folding:
         key = node.args[0]
         if keys is not None and isinstance(key, ast.Constant) and key.value not in keys:
             return ast.copy_location(ast.Constant(None), node)
-        if getter is not None and _named(getter.node, "_nothing"):
+        if getter is not None and named(getter.node, "_nothing"):
             return ast.copy_location(ast.Constant(None), node)
         return node
 
@@ -362,6 +545,8 @@ class Folding:
             each.iter = self.expression(each.iter, inner)
             inner = env.copy()
             forget(inner, stored(each.target))
+            if self._of_objects(each.iter) and isinstance(each.target, ast.Name):
+                inner[each.target.id] = _OBJECT
             ifs: list[ast.expr] = []
             for test in each.ifs:
                 folded = self.test(test, inner)
@@ -373,55 +558,36 @@ class Folding:
         return node
 
 
-def stored(node: ast.AST) -> set[str]:
-    """The names that get a value somewhere inside."""
+def _asked(node: ast.AST) -> set[str]:
+    """The names whose type is asked somewhere inside."""
     return {
-        each.id
+        each.args[0].id
         for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        if isinstance(each, ast.Call) and named(each.func, "type")
+        if isinstance(each.args[0], ast.Name)
     }
 
 
-def harmless(node: ast.expr) -> bool:
-    """Whether leaving an expression out changes nothing: it cannot raise, and binds no name."""
-    if isinstance(node, ast.Constant | ast.Name):
-        return True
-    if isinstance(node, ast.Dict):
-        return all(harmless(each) for each in (*filter(None, node.keys), *node.values))
-    if isinstance(node, ast.List | ast.Tuple):
-        return all(harmless(each) for each in node.elts)
-    if isinstance(node, ast.BoolOp):
-        return all(harmless(each) for each in node.values)
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, ast.Not) and harmless(node.operand)
-    if isinstance(node, ast.IfExp):
-        return harmless(node.test) and harmless(node.body) and harmless(node.orelse)
-    if isinstance(node, ast.Compare):
-        quiet = ast.Is | ast.IsNot | ast.Eq | ast.NotEq
-        return all(isinstance(each, quiet) for each in node.ops) and all(
-            harmless(each) for each in (node.left, *node.comparators)
-        )
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        name = node.func.id
-        quiet_call = name in ("type", "isinstance") or name.startswith("g_")
-        return quiet_call and all(harmless(each) for each in node.args)
-    return False
+def _implies(fact: Fact | None, wanted: Fact) -> bool:
+    if fact is None or (wanted.null is False and fact.null is not False):
+        return False
+    return fact.null is True or fact.kind == wanted.kind
+
+
+def joined_calls(calls: list[list[Given]]) -> list[Given]:
+    """What is known of the arguments in all of these calls of one function: of keys, where one of
+    them tells."""
+    if not calls:
+        return []
+    found = calls[0]
+    for more in calls[1:]:
+        found = [
+            (either(one, other), keys or keys_too if not keys or keys == keys_too else None)
+            for (one, keys), (other, keys_too) in zip(found, more, strict=True)
+        ]
+    return found
 
 
 def _boolean(values: list[ast.expr], env: Env) -> bool:
-    return all(fact_of(each, env).kind == "bool" for each in values)
-
-
-def _empty(node: ast.expr) -> bool:
-    """Whether a loop over this never runs."""
-    if isinstance(node, ast.Call) and _call(node, "enumerate"):
-        node = node.args[0]
-    return isinstance(node, ast.Tuple | ast.List) and not node.elts
-
-
-def _call(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and _named(node.func, name)
-
-
-def _named(node: ast.AST | None, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+    facts = [fact_of(each, env) for each in values]
+    return all(each.kind == "bool" and each.null is False for each in facts)

@@ -187,7 +187,7 @@ def count(elements: list[Any], key: str) -> int:
     found = 0
     for each in elements:
         if type(each) is dict:
-            if each.get(key) is not None:
+            if key in each and each[key] is not None:
                 found += 1
         elif type(each) is list:
             found += count(each, key)

@@ -9,13 +9,19 @@ there on: what depends on them is folded away. An object with another key ends t
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
-from engine.language.folding import Folding, harmless
+from engine.language.folding import Calls, Folding, Given, joined_calls
+from engine.language.invariants import hoist_invariants
+from engine.language.kinds import objects, of_objects, suppose
 from engine.language.results import UNTRUE
+from engine.language.statements import blocks, replaced, restated, target, uses
+from engine.language.tidying import sweep
+from engine.language.unboxing import unbox
 
 _MADE = re.compile(r"\bt\d+\b")
 # A getter that is bound once pays when it is called more often than this.
@@ -27,27 +33,114 @@ Usual = Mapping[str, frozenset[str]]
 def quick_tree(source: str, names: Mapping[str, Any], usual: Usual) -> tuple[ast.Module, Usual]:
     """The folded program, and the constants that it names beside those of ``names``."""
     module = ast.parse(source)
-    tested: dict[str, frozenset[str]] = {}
-    untrue = [ast.parse(text, mode="eval").body for text in sorted(usual.get(UNTRUE, ()))]
-    begin = next((f for f in _functions(module) if f.name == "main"), None)
-    main = _own(begin, usual)
-    for function in _functions(module):
-        _denied(function, untrue)
-        given = _given(function, usual)
+    quick = _Quick(names, usual, module)
+    quick.fold()
+    return ast.fix_missing_locations(module), quick.tested
+
+
+class _Quick:
+    """A program on its way to its quick form."""
+
+    def __init__(self, names: Mapping[str, Any], usual: Usual, module: ast.Module) -> None:
+        self.tested: dict[str, frozenset[str]] = {}
+        self._names = names
+        self._usual = usual
+        self._functions = _functions(module)
+        self._begin = next((f for f in self._functions if f.name == "main"), None)
+        self._untrue = [ast.parse(text, mode="eval").body for text in sorted(usual.get(UNTRUE, ()))]
+        self._main = _own(self._begin, usual)
+        heads = self._begin.args.args if self._begin is not None else []
+        self._held = objects(module, frozenset(each.arg for each in heads))
+
+    def fold(self) -> None:
+        """Fold all functions in place: the main one first, as it tells what others are given."""
+        calls: Calls = {}
+        if self._begin is not None:
+            before = _given(self._begin, self._usual)
+            self._function(self._begin, {}, calls)
+            self.tested |= {f"_usual_{name}": keys for name, keys in before.items()}
+            self._begin.body[:0] = [
+                *_refusing(self._untrue, self._begin),
+                *_holding(self._held, self._begin),
+                *_guards(before, self._begin),
+            ]
+        # what is known of arguments wherever a function is called, as long as each round keeps it
+        known = _joined(calls)
+        while True:
+            found = {name: list(several) for name, several in calls.items()}
+            folded = {f.name: copy.deepcopy(f) for f in self._functions if f.name in known}
+            for name, function in folded.items():
+                heads = [head.arg for head in function.args.args]
+                self._function(function, dict(zip(heads, known[name], strict=True)), found)
+            for name, given in known.items():
+                found[name].append(given)
+            if _joined(found) == known:
+                break
+            known = _joined(found)
+        for function in self._functions:
+            if function.name in folded:
+                function.body = folded[function.name].body
+        self._ask(known)
+
+    def _ask(self, given: dict[str, list[Given]]) -> None:
+        """Where a function is called with an object that nobody looked at, and others did: ask."""
+        heads = {each.name: [head.arg for head in each.args.args] for each in self._functions}
+
+        def asked(node: ast.stmt) -> list[ast.stmt]:
+            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+                return [node]
+            name = node.value.func.id if isinstance(node.value.func, ast.Name) else ""
+            tests: list[ast.stmt] = []
+            for argument, head, (_, keys) in zip(
+                node.value.args, heads.get(name, ()), given.get(name, ()), strict=False
+            ):
+                if keys and isinstance(argument, ast.Name) and argument.id not in self._usual:
+                    test = f"type({argument.id}) is not dict"
+                    test += f" or not _usual_{head}.issuperset({argument.id})"
+                    tests += _placed(f"if {test}: raise Unusual", node)
+            return [*tests, node]
+
+        for function in self._functions:
+            restated(function, asked)
+
+    def _function(
+        self,
+        function: ast.FunctionDef,
+        given: dict[str, Given],
+        found: Calls,
+    ) -> None:
+        """Fold a function of which these arguments are known; what it gives to others is added to
+        ``found``."""
+        _denied(function, self._untrue)
         # what the main function has tested holds in what it calls
-        own = {**main, **_own(function, usual)}
+        own = {**self._main, **_own(function, self._usual)}
         here = {name: keys for name, keys in own.items() if _getter(function, name) is not None}
+        env = {name: fact for name, (fact, _) in given.items()}
+
+        def fold() -> Calls:
+            lists = of_objects(function, here)
+            folding = Folding(self._names, own, self._held, lists)
+            folding.function(function, dict(env))
+            return folding.calls
+
         _early(function)
-        Folding(names, own).function(function)
-        _hoist(function, here)
-        Folding(names, own).function(function)
-        _guard(function, here)
-        tested |= {f"_usual_{name}": keys for name, keys in here.items()}
-        _sweep(function)
-        if function is begin:
-            tested |= {f"_usual_{name}": keys for name, keys in given.items()}
-            function.body[:0] = [*_refusing(untrue, function), *_guards(given, function)]
-    return ast.fix_missing_locations(module), tested
+        unbox(function)
+        fold()
+        read = _hoist(function, here)
+        calls = fold()
+        if suppose(function, read):
+            calls = fold()
+        for name, several in calls.items():
+            found.setdefault(name, []).extend(several)
+        hoist_invariants(function)
+        proven = {name for name, (_, keys) in given.items() if keys and keys <= own.get(name, keys)}
+        _guard(function, here, proven)
+        self.tested |= {f"_usual_{name}": keys for name, keys in here.items()}
+        sweep(function)
+
+
+def _joined(calls: Calls) -> dict[str, list[Given]]:
+    return {name: joined_calls(several) for name, several in calls.items()}
 
 
 def _functions(module: ast.Module) -> list[ast.FunctionDef]:
@@ -90,6 +183,15 @@ def _refusing(untrue: list[ast.expr], function: ast.FunctionDef) -> list[ast.stm
     ]
 
 
+def _holding(held: frozenset[tuple[str, str]], function: ast.FunctionDef) -> list[ast.stmt]:
+    """The tests of what is known to hold an object."""
+    return [
+        statement
+        for root, key in sorted(held)
+        for statement in _placed(f"if type({root}[{key!r}]) is not dict: raise Unusual", function)
+    ]
+
+
 def _placed(text: str, at: ast.stmt) -> list[ast.stmt]:
     """Statements that stand at the line of another."""
     made = ast.parse(text).body
@@ -110,7 +212,7 @@ def _denied(function: ast.FunctionDef, untrue: list[ast.expr]) -> None:
         return node
 
     if shapes:
-        _replaced(function, replace)
+        replaced(function, replace)
 
 
 def _shape(node: ast.expr) -> str:
@@ -121,19 +223,13 @@ def _shape(node: ast.expr) -> str:
 
 def _getter(function: ast.FunctionDef, name: str) -> ast.Assign | None:
     for each in ast.walk(function):
-        if isinstance(each, ast.Assign) and _target(each) == f"g_{name}":
+        if isinstance(each, ast.Assign) and target(each) == f"g_{name}":
             return each
     return None
 
 
-def _target(node: ast.stmt) -> str | None:
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    return None
-
-
-def _hoist(function: ast.FunctionDef, usual: Usual) -> None:
-    """Keys that are read at several places are read once."""
+def _hoist(function: ast.FunctionDef, usual: Usual) -> frozenset[str]:
+    """Keys that are read at several places are read once; the names that they get."""
     counts: Counter[tuple[str, str]] = Counter()
     for each in ast.walk(function):
         read = _reading(each)
@@ -147,25 +243,26 @@ def _hoist(function: ast.FunctionDef, usual: Usual) -> None:
             return node
         return ast.copy_location(ast.Name(often[read], ast.Load()), node)
 
-    _replaced(function, replace)
+    replaced(function, replace)
 
-    for body in list(_blocks(function)):
+    for body in list(blocks(function)):
         for position in range(len(body) - 1, -1, -1):
-            target = _target(body[position]) or ""
-            if target[:2] != "g_":
+            getter = target(body[position]) or ""
+            if getter[:2] != "g_":
                 continue
             for (name, key), variable in often.items():
-                if name == target[2:]:
-                    _place(body, position + 1, variable, target, key)
+                if name == getter[2:]:
+                    _place(body, position + 1, variable, getter, key)
+    return frozenset(often.values())
 
 
 def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
     """Read a key where all that use it come after, as late as that can be."""
-    users = [each for each in body[start:] if _uses(each, variable)]
+    users = [each for each in body[start:] if uses(each, variable)]
     (first, *others) = users
-    if not others and isinstance(first, ast.If) and not _uses(first.test, variable):
-        there = any(_uses(each, variable) for each in first.body)
-        if there is not any(_uses(each, variable) for each in first.orelse):
+    if not others and isinstance(first, ast.If) and not uses(first.test, variable):
+        there = any(uses(each, variable) for each in first.body)
+        if there is not any(uses(each, variable) for each in first.orelse):
             _place(first.body if there else first.orelse, 0, variable, getter, key)
             return
     call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
@@ -173,36 +270,25 @@ def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: st
     body.insert(body.index(first), ast.copy_location(read, first))
 
 
-def _uses(node: ast.AST, variable: str) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == variable for each in ast.walk(node))
-
-
-def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """All blocks of statements inside, however deep."""
-    for body in _bodies(node):
-        yield body
-        for statement in body:
-            yield from _blocks(statement)
-
-
 def _early(function: ast.FunctionDef) -> None:
     """An element that is passed over need not be looked into first."""
-    for body in _blocks(function):
+    for body in blocks(function):
         for position in range(len(body) - 1):
-            name = (_target(body[position]) or "")[2:]
+            name = (target(body[position]) or "")[2:]
             test = body[position + 1]
             if (
-                (_target(body[position]) or "")[:2] == "g_"
+                (target(body[position]) or "")[:2] == "g_"
                 and isinstance(test, ast.If)
                 and isinstance(test.body[0], ast.Continue)
-                and not _uses(test.test, name)
-                and not _uses(test.test, f"g_{name}")
+                and not uses(test.test, name)
+                and not uses(test.test, f"g_{name}")
             ):
                 body[position : position + 2] = [test, body[position]]
 
 
-def _guard(function: ast.FunctionDef, usual: Usual) -> None:
-    """Each getter of a usual object becomes the test, and stays where it is called often."""
+def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> None:
+    """Each getter of a usual object becomes the test, and stays where it is called often. Of those
+    that are ``proven``, whoever calls has asked."""
     calls: Counter[str] = Counter()
     for each in ast.walk(function):
         read = _reading(each)
@@ -222,13 +308,15 @@ def _guard(function: ast.FunctionDef, usual: Usual) -> None:
         node.func = ast.Attribute(ast.Name(read[0], ast.Load()), "get", ast.Load())
         return node
 
-    _replaced(function, replace)
+    replaced(function, replace)
 
     def tested(node: ast.stmt) -> list[ast.stmt]:
-        name = (_target(node) or "")[2:]
-        if (_target(node) or "")[:2] != "g_" or name not in usual:
+        name = (target(node) or "")[2:]
+        if (target(node) or "")[:2] != "g_" or name not in usual:
             return [node]
         test = f"type({name}) is not dict or not _usual_{name}.issuperset({name})"
+        if name in proven:
+            return []
         if name[:2] == "v_":
             test = f"{name} is not None and ({test})"
         text = f"if {test}: raise Unusual\n"
@@ -237,69 +325,7 @@ def _guard(function: ast.FunctionDef, usual: Usual) -> None:
         made = _placed(text, node)
         return [*made, node] if name[:2] == "v_" else made
 
-    _restated(function, tested)
-
-
-def _sweep(function: ast.FunctionDef) -> None:
-    """Take out what nobody reads, and put keys that are always set into the display."""
-    while True:
-        read = {
-            each.id
-            for each in ast.walk(function)
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-        }
-        taken = 0
-
-        def bare(node: ast.expr, read: set[str] = read) -> ast.expr:
-            if isinstance(node, ast.NamedExpr) and node.target.id not in read:
-                return node.value
-            return node
-
-        def kept(node: ast.stmt, read: set[str] = read) -> list[ast.stmt]:
-            nonlocal taken
-            name = _target(node)
-            if name is None or name in read:
-                return [node]
-            assert isinstance(node, ast.Assign)
-            taken += 1
-            if harmless(node.value):
-                return []
-            return [ast.copy_location(ast.Expr(node.value), node)]
-
-        _replaced(function, bare)
-        _restated(function, kept)
-        if not taken:
-            break
-    _displayed(function)
-
-
-def _displayed(node: ast.AST) -> None:
-    for body in _bodies(node):
-        for statement in body:
-            _displayed(statement)
-        position = 0
-        while position + 1 < len(body):
-            if _merged(body[position], body[position + 1]):
-                del body[position + 1]
-            else:
-                position += 1
-
-
-def _merged(one: ast.stmt, other: ast.stmt) -> bool:
-    """``d = {…}`` and ``d['k'] = v`` right after it as one display."""
-    name = _target(one)
-    if name is None or not isinstance(one, ast.Assign) or not isinstance(one.value, ast.Dict):
-        return False
-    if not isinstance(other, ast.Assign) or not isinstance(other.targets[0], ast.Subscript):
-        return False
-    place = other.targets[0]
-    if not isinstance(place.value, ast.Name) or place.value.id != name:
-        return False
-    if any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(other.value)):
-        return False
-    one.value.keys.append(place.slice)
-    one.value.values.append(other.value)
-    return True
+    restated(function, tested)
 
 
 def _reading(node: ast.AST) -> tuple[str, str] | None:
@@ -309,38 +335,3 @@ def _reading(node: ast.AST) -> tuple[str, str] | None:
         if name[:2] == "g_" and isinstance(key, ast.Constant) and isinstance(key.value, str):
             return name[2:], key.value
     return None
-
-
-def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    for word in ("body", "orelse"):
-        body = getattr(node, word, None)
-        if isinstance(body, list):
-            yield body
-
-
-def _restated(node: ast.AST, change: Callable[[ast.stmt], list[ast.stmt]]) -> None:
-    """Each statement inside, however deep, becomes those that ``change`` gives."""
-    for body in _bodies(node):
-        found = []
-        for statement in body:
-            _restated(statement, change)
-            found += change(statement)
-        if not found and body and not isinstance(node, ast.Module):
-            found = [ast.copy_location(ast.Pass(), body[0])]
-        body[:] = found
-
-
-def _replaced(node: ast.AST, change: Callable[[ast.expr], ast.expr]) -> None:
-    """Each expression inside, however deep, becomes what ``change`` gives."""
-    for field, value in ast.iter_fields(node):
-        if isinstance(value, ast.expr):
-            _replaced(value, change)
-            setattr(node, field, change(value))
-        elif isinstance(value, list):
-            for position, each in enumerate(value):
-                if isinstance(each, ast.AST):
-                    _replaced(each, change)
-                if isinstance(each, ast.expr):
-                    value[position] = change(each)
-        elif isinstance(value, ast.AST):
-            _replaced(value, change)

@@ -26,6 +26,7 @@ class Null:
 
 
 NULL = Null()
+_MISSING = object()
 
 
 class Refusal(Exception):
@@ -260,10 +261,14 @@ def joined(
 ) -> list[Any]:
     """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
     is told else."""
-    result: list[Any] = []
+    alone = _alone(items, same[0])
+    if alone == len(items):
+        return items
+    # what stands before the first two that are alike stays as it is
+    result = items[:alone]
     # the keys of the last element whose lists were made here; None: it is as it came
     mine: set[str] | None = None
-    for item in items:
+    for item in items[alone:]:
         before = result[-1] if result else None
         if (
             type(before) is not dict
@@ -301,6 +306,17 @@ def joined(
     return result
 
 
+def _alone(items: list[Any], key: str) -> int:
+    """How many elements come before the first that holds the same as its neighbour."""
+    last: Any = _MISSING
+    for position, item in enumerate(items):
+        value = item.get(key) if type(item) is dict else _MISSING
+        if value == last and value is not _MISSING:
+            return position
+        last = value
+    return len(items)
+
+
 def _different(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ...]) -> bool:
     for key in keys:
         if one.get(key) != other.get(key):
@@ -318,11 +334,11 @@ def _differ(
 
 def put(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
     """Set one key of an object in the state, however deep; None removes it."""
+    if None in path:
+        return
     at = state[name]
     if type(at) is not dict:
         at = state[name] = {}
-    if None in path:
-        return
     *above, last = map(_key, path)
     for key in above:
         below = at.get(key)

@@ -119,7 +119,8 @@ class Section(Served):
             if self._quick is not None:
                 try:
                     return self._quick(document, *roots, losses), losses
-                except Unusual:
+                except (Unusual, AttributeError):
+                    # an attribute is missing where something else than an object came
                     losses = Lost()
             return self._main(document, *roots, losses), losses
         except Refusal:

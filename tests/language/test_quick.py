@@ -5,13 +5,14 @@ That it gives what the general form gives is held by every case of ``directives`
 """
 
 import ast
+import re
 
 import pytest
 
 from engine.language.programs import Program
 from engine.language.quick import quick_tree
 from engine.language.registry import FunctionError
-from engine.language.runtime import Unusual
+from engine.language.runtime import Refusal, Unusual
 from engine.language.source import parse
 from tests.language.support import GIVEN, section
 
@@ -116,3 +117,83 @@ def test_an_error_in_it_is_told_with_the_place_in_the_mapping() -> None:
 
 def test_without_usual_there_is_no_quick_form() -> None:
     assert _program(MAPPING, "{}").quick(None) is None
+
+
+STATE = """
+l:
+  $scan: wire.l
+  $as: e
+  $state: { rank: 0, last: 1 }
+  $item: { x: = e.x, rank: = state.rank, last: = state.last }
+  $then: { rank: = state.rank, last: = e.x }
+"""
+
+
+def test_the_state_of_a_scan_is_names_and_what_never_changes_is_no_state() -> None:
+    text = _text(STATE, "usual: { read: { wire: [l], e: [x] } }")
+    assert "S1_last" in text and "S1_rank" not in text
+    assert "'rank': 0" in text
+
+
+def test_what_is_the_same_for_all_elements_is_asked_before_the_loop() -> None:
+    mapping = "l: { $each: wire.l, $as: e, $item: { $when: ctx.limits.most && e.x, x: = e.x } }"
+    main, _, loop = _text(mapping, "usual: { read: { e: [x] } }").partition("for ")
+    assert "'most'" in main and "'most'" not in loop
+
+
+def test_what_a_mapping_takes_for_a_list_is_asked_once() -> None:
+    mapping = "a: = length(wire.l[?x])\nb: = wire.l[?y]\nc: = wire.l[0]\n"
+    text = _text(mapping, "usual: { read: { wire: [l] } }")
+    assert text.count("is not list") == 1 and "is list" not in text
+
+
+@pytest.mark.parametrize("element", [{"x": 1}, None, 5, "x"], ids=str)
+def test_where_no_list_or_no_objects_are_the_general_form_answers(element: object) -> None:
+    text = """
+    a: = length(wire.l[?x])
+    b: { $each: wire.l, $as: e, $item: = e.x }
+    c: = wire.l[0].x
+    """
+    for listed in ([element], element):
+        mapping = section(text, parse("usual: { read: { wire: [l], e: [x] } }", "usual.yaml"))
+        try:
+            general = mapping.run({"l": listed}, *GIVEN)
+        except Refusal as refused:
+            mapping.quicken()
+            with pytest.raises(Refusal, match=re.escape(str(refused))):
+                mapping.run({"l": listed}, *GIVEN)
+            continue
+        mapping.quicken()
+        assert mapping.run({"l": listed}, *GIVEN) == general
+
+
+def test_what_one_branch_decides_is_not_asked_after_it() -> None:
+    text = _text(
+        "a: { $first: [ { $when: wire.a, x: = wire.a }, { y: none } ] }",
+        "usual: { read: { wire: [a] } }",
+    )
+    assert "is None" not in text.partition("g_wire")[2]
+    assert "else:" in text
+
+
+HANDED_ON = """
+usual: { read: { e: [x, l] } }
+fragments:
+  f: { x: = e.x, l: { $each: e.l, $as: below, $item: { $use: f, $with: { e: below } } } }
+"""
+
+
+@pytest.mark.parametrize("last", [{"x": 1}, {"x": 1, "z": 2}, 5], ids=str)
+def test_what_calls_itself_looks_at_each_object_once(last: object) -> None:
+    text = "l: { $each: wire.l, $as: e, $item: { y: = e.x, f: { $use: f, $with: { e: e } } } }"
+    mapping = section(text, parse(HANDED_ON, "usual.yaml"))
+    program = mapping.program
+    quick = ast.unparse(quick_tree(program.source, program.names, program.usual)[0])
+    assert quick.count("raise Unusual") == 2
+    document = {"l": [{"x": 1, "l": [{"l": [last]}]}]}
+    try:
+        general = mapping.run(document, *GIVEN)
+    except Refusal:
+        return
+    mapping.quicken()
+    assert mapping.run(document, *GIVEN) == general
