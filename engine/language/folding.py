@@ -31,6 +31,7 @@ from engine.language.nodes import (
     harmless,
     is_call,
     is_copy,
+    looks_into,
     named,
     nowhere,
     stored,
@@ -545,7 +546,8 @@ class Folding:
             each.iter = self.expression(each.iter, inner)
             inner = env.copy()
             forget(inner, stored(each.target))
-            if self._of_objects(each.iter) and isinstance(each.target, ast.Name):
+            if isinstance(each.target, ast.Name) and looks_into(node, each.target.id):
+                # where an element is none the look into it fails, and that ends the quick form
                 inner[each.target.id] = _OBJECT
             ifs: list[ast.expr] = []
             for test in each.ifs:

@@ -134,3 +134,42 @@ def is_call(node: ast.expr, name: str) -> bool:
 
 def named(node: ast.AST | None, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
+
+
+def looks_into(node: ast.ListComp, name: str) -> bool:
+    """Whether a comprehension looks into each element before anything else is done with it: takes
+    it for an object, but for asking whether it is None."""
+    (generator,) = node.generators
+    found = next((_first(each, name) for each in (*generator.ifs, node.elt)), None)
+    return found is True
+
+
+def _first(node: ast.AST, name: str) -> bool | None:
+    """Whether the first thing done with a name is to look into it; None: nothing is."""
+    match node:
+        case ast.Compare(ast.Name(asked), [ast.Is() | ast.IsNot()], [ast.Constant(None)]) if (
+            asked == name
+        ):
+            return None
+        case ast.IfExp(
+            ast.Compare(
+                ast.Call(ast.Name("type"), [ast.Name(asked)]), [ast.Is()], [ast.Name("dict")]
+            ),
+            ast.Call(ast.Attribute(ast.Name(looked), "get")),
+        ) if asked == looked == name:
+            return True
+        case ast.IfExp(test):
+            told = _first(test, name)
+            inside = any(isinstance(e, ast.Name) and e.id == name for e in ast.walk(node))
+            # of its two values only one is looked at
+            return told if told is not None or not inside else False
+        case ast.Name(found):
+            return False if found == name else None
+        case ast.BoolOp(ast.Or(), [first, *_]):
+            # the others are not always looked at
+            return bool(_first(first, name))
+    for each in ast.iter_child_nodes(node):
+        told = _first(each, name)
+        if told is not None:
+            return told
+    return None

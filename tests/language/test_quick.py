@@ -132,7 +132,7 @@ l:
 def test_the_state_of_a_scan_is_names_and_what_never_changes_is_no_state() -> None:
     text = _text(STATE, "usual: { read: { wire: [l], e: [x] } }")
     assert "S1_last" in text and "S1_rank" not in text
-    assert "'rank': 0" in text
+    assert "['rank'] = 0" in text
 
 
 def test_what_is_the_same_for_all_elements_is_asked_before_the_loop() -> None:
