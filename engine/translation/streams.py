@@ -44,7 +44,7 @@ UNUSABLE = "the upstream's stream cannot be used"
 _FIRST = re.compile(r"^\[(\d+)\]")
 _LAST = frozenset({"end", "error"})
 # What says something of the stream as a whole.
-_TELLING = frozenset({"usage", *_LAST})
+_TELLING = frozenset({"start", "usage", *_LAST})
 
 
 class Encoder:
@@ -382,6 +382,10 @@ class Stream:
             try:
                 fit_event(event)
                 if not self.started or event["type"] in _TELLING:
+                    if event["type"] == "start" and self.started:
+                        continue  # an answer begins once
+                    if not self.started and event["type"] not in ("start", "error"):
+                        out.append(self._write({"type": "start", "choice": 0}))
                     self._noted(event)
                 ordered = self._order.push(event)
                 if self._watcher is not None:
