@@ -97,7 +97,7 @@ ORDER: dict[str, Callable[[list[Event]], None]] = {
 def _mangled(case: OwnCase, random: Random) -> bytes:
     """The stream with one event dropped, doubled, swapped with its neighbour or cut off."""
     end = b"\r\n\r\n" if b"\r\n\r\n" in case.body else b"\n\n"
-    pieces = case.body.split(end)
+    pieces: list[bytes] = case.body.split(end)
     at = random.randrange(len(pieces))
     way = random.randrange(4)
     if way == 0:
