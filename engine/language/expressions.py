@@ -10,37 +10,30 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-
-import jmespath.exceptions
-import jmespath.parser
 
 from engine.language.functions import FUNCTIONS, STOCK, Function
 from engine.language.reads import ELEMENT, LOOK, PLAIN, WHOLE, Binding, Branch, Path
 from engine.language.registry import exact_types
 from engine.language.scope import Name, Ref, Scope
 from engine.language.source import suggest
-
-Ast = dict[str, Any]
+from engine.language.syntax import (
+    Ast,
+    ExpressionError,
+    conjuncts,
+    is_bare,
+    meant,
+    names_in,
+    parse,
+)
 
 _EITHER = {"or_expression": "or", "and_expression": "and"}
 _ORDER = {"lt": "_lt", "lte": "_lte", "gt": "_gt", "gte": "_gte"}
 # Functions that say something about a value and pass nothing of it on.
 _ASKING = frozenset({"length", "type"})
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-
-
-class ExpressionError(Exception):
-    """An expression does not hold; ``offset`` counts characters from its beginning."""
-
-    def __init__(self, message: str, offset: int = 0) -> None:
-        self.message = message
-        self.offset = offset
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,99 +62,14 @@ class Code:
     word: str = ""
 
 
-def parse(text: str) -> Ast:
-    """The AST of an expression. Raises ExpressionError."""
-    try:
-        with warnings.catch_warnings():
-            # the package accepts `word` for a text, with a warning
-            warnings.simplefilter("error", PendingDeprecationWarning)
-            ast: Ast = jmespath.parser.Parser().parse(text).parsed
-    except PendingDeprecationWarning:
-        raise ExpressionError("between backticks stands JSON; a text is written 'text'") from None
-    except RecursionError:
-        raise ExpressionError(_TOO_DEEP) from None
-    except jmespath.exceptions.LexerError as error:
-        words = error.message[:1].lower() + error.message[1:]
-        raise ExpressionError(f"not an expression: {words}", error.lexer_position) from None
-    except jmespath.exceptions.EmptyExpressionError:
-        raise ExpressionError("an expression is missing here") from None
-    except jmespath.exceptions.ParseError as error:
-        if not error.token_value:
-            raise ExpressionError("the expression ends too soon", error.lex_position) from None
-        words = f"not an expression at {error.token_value!r}"
-        raise ExpressionError(words, error.lex_position) from None
-    if _deeper(ast, DEPTH):
-        raise ExpressionError(_TOO_DEEP)
-    return ast
-
-
-# Python takes about a hundred levels of parentheses.
-DEPTH = 40
 # As a default these differ in nothing that a condition or a list function sees.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-_TOO_DEEP = "an expression nested too deeply; name its parts with $let"
-
-
-def _deeper(ast: Ast, limit: int) -> bool:
-    """Whether an AST has more levels than ``limit``."""
-    return limit < 0 or any(
-        _deeper(child, limit - 1) for child in ast["children"] if isinstance(child, dict)
-    )
-
-
-def _names_in(ast: Ast) -> list[str]:
-    """The names that an expression starts from."""
-    if ast["type"] == "field":
-        return [ast["value"]]
-    inner = ast["children"][:1] if ast["type"] in _STARTING else ast["children"]
-    return [name for child in inner if isinstance(child, dict) for name in _names_in(child)]
-
-
-# What begins with its first child: the others go on from it.
-_STARTING = frozenset(
-    "subexpression index_expression projection filter_projection value_projection pipe".split()
-)
-_PATHS = frozenset(
-    "subexpression index_expression projection filter_projection value_projection flatten".split()
-)
-
-
-def _negated_whole(ast: Ast) -> Ast:
-    """``!a.b`` as ``!(a.b)``: the parser reads ``(!a).b``, which is always null and never meant."""
-    children = [_negated_whole(each) if type(each) is dict else each for each in ast["children"]]
-    if ast["type"] in _PATHS and children[0]["type"] == "not_expression":
-        path = {**ast, "children": [*children[0]["children"], *children[1:]]}
-        return {**children[0], "children": [path]}
-    return {**ast, "children": children}
-
-
-@lru_cache(maxsize=4096)
-def meant(text: str) -> Ast:
-    """The AST of an expression, as its author means it: many stand in fragments. Raises
-    ExpressionError."""
-    return _negated_whole(parse(text))
 
 
 def _settled(ast: Ast, kind: str) -> bool:
     """Whether an argument is of the kind that a function takes, whatever the document says."""
     types = exact_types(kind)
     return types is None or (ast["type"] == "literal" and type(ast["value"]) in types)
-
-
-def _bare(ast: Ast) -> bool:
-    """Whether an operand is a null, an empty list or an empty object."""
-    return ast["type"] == "literal" and ast["value"] in (None, [], {})
-
-
-def _conjuncts(ast: Ast, holds: bool) -> Iterator[tuple[Ast, bool]]:
-    """The conditions that hold, or do not, where one does."""
-    if ast["type"] == "not_expression":
-        yield from _conjuncts(ast["children"][0], not holds)
-    elif ast["type"] == ("and_expression" if holds else "or_expression"):
-        for child in ast["children"]:
-            yield from _conjuncts(child, holds)
-    else:
-        yield ast, holds
 
 
 def constant(value: Any) -> str:
@@ -239,7 +147,7 @@ class Expressions:
         """What holds where a condition does: the worlds, and what is a text then."""
         worlds: list[tuple[int, int]] = []
         texts: list[tuple[Binding, Path]] = []
-        for each, holds in _conjuncts(ast, True):
+        for each, holds in conjuncts(ast, True):
             world = self.world(each, scope)
             if world is not None:
                 worlds.append((world[0], world[1] if holds else 1 - world[1]))
@@ -257,7 +165,7 @@ class Expressions:
             return name.world if name is not None else None
         if ast["type"] != "comparator" or ast["value"] not in ("eq", "ne"):
             return None
-        names = [each for child in ast["children"] for each in _names_in(child)]
+        names = [each for child in ast["children"] for each in names_in(child)]
         if len(names) != 2 or any(
             word not in self.lasting or scope.names[word].code != self.lasting[word]
             for word in names
@@ -411,7 +319,7 @@ class Expressions:
         left, right = (self.node(child, scope, current) for child in ast["children"])
         operator = ast["value"]
         # whether something is there, or is empty, tells nothing of what is in it
-        bare = any(_bare(child) for child in ast["children"])
+        bare = any(is_bare(child) for child in ast["children"])
         one, other = ((self.look if bare else self.plain)(each, scope) for each in (left, right))
         if operator in _ORDER:
             text = self._ordered(operator, left, right)
@@ -583,7 +491,7 @@ class Expressions:
         are asked for again at the end of the object, so nothing local may stand in them."""
         ref = arguments[0].ref
         assert ref is not None
-        for word in _names_in(written):
+        for word in names_in(written):
             if scope.names[word].code != word or scope.names[word].ref is not None:
                 raise ExpressionError(
                     f"the paths of look() come from what a rule is given, like ctx, not from {word}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from engine.errors import MappingError
-from engine.language.expressions import Code, ExpressionError, Expressions, meant
+from engine.language.expressions import Code, Expressions
 from engine.language.lines import Lines
 from engine.language.lost import joined
 from engine.language.reads import ELEMENT, Binding
@@ -14,6 +14,7 @@ from engine.language.results import Library, Rule, scalar_text
 from engine.language.scope import Ref, Scope
 from engine.language.source import Node, Pos, Scalar
 from engine.language.sources import Sources
+from engine.language.syntax import ExpressionError, meant
 
 
 class Recorder:

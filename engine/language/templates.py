@@ -17,10 +17,11 @@ import jinja2.meta
 import jinja2.nodes
 import jinja2.sandbox
 
-from engine.language.expressions import Code, ExpressionError
+from engine.language.expressions import Code
 from engine.language.functions import FunctionError
 from engine.language.runtime import text
 from engine.language.source import Scalar, suggest
+from engine.language.syntax import ExpressionError
 
 if TYPE_CHECKING:
     from engine.language.compiler import Compiler

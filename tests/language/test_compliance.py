@@ -9,9 +9,10 @@ import jmespath
 import jmespath.exceptions
 import pytest
 
-from engine.language.expressions import ExpressionError, Expressions
+from engine.language.expressions import Expressions
 from engine.language.programs import namespace
 from engine.language.runtime import EVALUATION_ERRORS
+from engine.language.syntax import ExpressionError
 
 FOLDER = Path(
     os.environ.get(
