@@ -193,9 +193,18 @@ def _content(document: Any) -> list[tuple[str, str]]:
 
 
 def _missing(before: list[tuple[str, str]], after: list[tuple[str, str]]) -> list[str]:
-    """Words that do not come back; they may stand among others, and thrice where they did twice."""
+    """Words that do not come back; they may stand among others, and thrice where they did twice.
+    What stands between two pieces of a text may cut it in two."""
     everything = "\n".join(words for _, words in after)
-    return [f"{field}: {words}" for field, words in before if words not in everything]
+
+    def pieces(field: str) -> str:
+        return "".join(words for each, words in after if each == field)
+
+    return [
+        f"{field}: {words}"
+        for field, words in before
+        if words not in everything and words not in pieces(field)
+    ]
 
 
 def _leaves(document: Any) -> list[tuple[str, str]]:
