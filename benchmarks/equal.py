@@ -77,7 +77,7 @@ class Halves:
         model = more.pop("model", None if source == CLAUDE else MODEL)
         given = (more.pop("options", None), more.pop("headers", None))
         plan, reading = self.by._planned(client, upstream, who, body, model, None, *given)
-        roots = (reading.client, reading.plan, reading.ctx)
+        roots = reading.roots
         section = client.read["request"]
         if source == CHAT:
             yield self._read_request(body, section, roots)
@@ -97,16 +97,16 @@ class Halves:
     def _write_request(self, canonical: Body, plan: Plan) -> tuple[str, Result, Result]:
         client, upstream = self.by.formats[plan.source], self.by.formats[plan.target]
         half = self.by._writing(client, upstream, plan, canonical)
-        roots = (half.client, half.plan, half.ctx)
+        client_body, data, ctx = half.roots
 
         def by_hand() -> tuple[Any, list[str]]:
-            made = chat_request.plan_request(half.client) if plan.source == CHAT else {}
-            made |= {} if plan.source == CHAT else _foreign(half.plan)
-            made |= self.requests.plan(canonical, half.ctx)
-            assert made == half.plan, (made, half.plan)
-            return self.requests.write(canonical, half.client, half.plan, half.ctx)
+            made = chat_request.plan_request(client_body) if plan.source == CHAT else {}
+            made |= {} if plan.source == CHAT else _foreign(data)
+            made |= self.requests.plan(canonical, ctx)
+            assert made == data, (made, data)
+            return self.requests.write(canonical, *half.roots)
 
-        return "write request", _by_hand(by_hand), _compiled(half.section, canonical, roots)
+        return "write request", _by_hand(by_hand), _compiled(half.section, canonical, half.roots)
 
     def stream(self, data: bytes, source: str, **more: Any) -> Iterator[tuple[str, Any, Any]]:
         """A stream of any format on its way to a chat and to a Claude client."""

@@ -6,13 +6,13 @@ are told with the place in the mapping.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from engine.errors import Defect
-from engine.language.lost import SOURCES, Lost, Sources
+from engine.language.lost import SOURCES, Lost, Said, Sources
 from engine.language.programs import Program
 from engine.language.results import Rule
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
@@ -144,7 +144,7 @@ class Section(Served):
         trace.settle()
         return result, trace
 
-    def told(self, lost: Lost) -> list[TracedLoss] | None:
+    def told(self, lost: Iterable[Said]) -> list[TracedLoss] | None:
         """What a run lost, as a traced one tells it; None where only that can."""
         rules, found = self.program.rules, []
         for said in lost:

@@ -71,9 +71,7 @@ class Plan:
     def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
         signatures."""
-        ctx = Ctx(self._facts or self._known())
-        ctx["vendor"] = vendor
-        ctx["format"] = side.name
+        ctx = Ctx(self._facts or self._known(), vendor=vendor, format=side.name)
         ctx.body = self.body
         return ctx
 

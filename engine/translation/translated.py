@@ -7,40 +7,48 @@ and only when somebody asks for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from engine.language.lost import Lost
+from engine.language.lost import Said
 from engine.language.sections import Section
 from engine.translation import memory
 from engine.translation.losses import Copied, Loss, Moved, Run, Side, explained, told, told_at_once
 from engine.translation.plan import Ctx, Plan
+from engine.translation.spelling import Spelling
 
 Body = dict[str, Any]
 
 
-@dataclass(slots=True)
 class Half:
-    """One section applied to one document: everything needed to run it again, traced."""
+    """One section applied to one document: everything needed to run it again, traced. ``roots``:
+    the client's body, the plan's data and ``ctx``."""
 
-    section: Section
-    document: Any
-    client: Body
-    plan: Body
-    ctx: Ctx
-    # a path of the document as its sender spells it
-    spelt: Callable[[str], str] = str
+    # a path of the document as its sender spells it: the spelling, and what it was read of
+    spelling: tuple[Spelling, Body] | None = None
     # what is done to the result in place
     then: Callable[[Any, memory.Moved], None] | None = None
     # what the last run lost
-    lost: Lost = field(default_factory=Lost)
+    lost: Sequence[Said] = ()
+
+    def __init__(self, section: Section, document: Any, roots: tuple[Body, Body, Ctx]) -> None:
+        self.section = section
+        self.document = document
+        self.roots = roots
 
     def run(self) -> Any:
         """The result. Raises Refusal and Defect."""
-        result, self.lost = self.section.run(self.document, self.client, self.plan, self.ctx)
+        result, self.lost = self.section.run(self.document, *self.roots)
         return result
+
+    def spelt(self, path: str) -> str:
+        """A path of the document as its sender spells it."""
+        if self.spelling is None:
+            return path
+        spelling, said = self.spelling
+        return spelling.told(path, said)
 
     def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
         """The result, and its losses: found when they are asked for."""
@@ -52,7 +60,7 @@ class Half:
         return None if found is None else Side(found, self.section.program.rules)
 
     def trace(self) -> Run:
-        result, trace = self.section.trace(self.document, self.client, self.plan, self.ctx)
+        result, trace = self.section.trace(self.document, *self.roots)
         if self.then is not None:
             self.then(result, trace.placed)
         return Run(self.section.traced.rules, result, trace)
@@ -129,20 +137,30 @@ class Translated:
 
 @dataclass
 class Answer:
-    """A whole answer for the client. ``error``: the canonical error, when a 200 answer held one."""
+    """A whole answer for the client. ``losses`` and ``explain()`` are found when they are asked
+    for."""
 
     body: Body
-    error: Body | None
-    usage: Body | None
     plan: Plan
     _read: Half
     _write: Half
-    _canonical: Body
+
+    @property
+    def error(self) -> Body | None:
+        """The canonical error, when a 200 answer held one."""
+        found: Body | None = self._write.document.get("error")
+        return found
+
+    @property
+    def usage(self) -> Body | None:
+        """The canonical counts, as far as the upstream told them."""
+        found: Body | None = self._write.document.get("usage")
+        return found
 
     @property
     def keep(self) -> dict[str, str]:
         """What the next request may want and the client may lose: texts by their keys."""
-        plan, choices = self.plan, self._canonical.get("choices") or ()
+        plan, choices = self.plan, self._write.document.get("choices") or ()
         if not plan.signs:
             return {}
         return memory.keep(plan.canonical, plan.vendor, [each["parts"] for each in choices])

@@ -225,7 +225,7 @@ class Translator:
         ctx = plan.ctx(upstream, upstream.vendor)
         ctx["limits"], ctx["provider"] = limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
-        self._run(Half(rules, canonical, plan.body, plan.data, ctx), reading)
+        self._run(Half(rules, canonical, (plan.body, plan.data, ctx)), reading)
 
     def _planned(
         self,
@@ -262,8 +262,10 @@ class Translator:
         ctx = plan.ctx(client, client.vendor)
         ctx["api_version"], ctx["headers"] = own_version, said
         decide(plan, client.plan_read, body, ctx)
-        spelt = partial(client.spelling.told, document=said_body)
-        return plan, Half(client.read["request"], body, body, plan.data, ctx, spelt)
+        reading = Half(client.read["request"], body, (body, plan.data, ctx))
+        if said_body is not body:
+            reading.spelling = client.spelling, said_body
+        return plan, reading
 
     def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> Half:
         """The half that writes the request, with what the plan takes from the canonical one."""
@@ -271,7 +273,7 @@ class Translator:
         ctx = plan.ctx(upstream, plan.vendor)
         ctx["limits"] = self._limits(upstream, who, plan.model)
         decide(plan, upstream.plan_write, canonical, ctx)
-        return Half(upstream.write["request"], canonical, plan.body, plan.data, ctx)
+        return Half(upstream.write["request"], canonical, (plan.body, plan.data, ctx))
 
     def _limits(self, side: Format, who: Provider | None, model: str | None) -> Body:
         key = (side.name, who.name if who else "", model)
@@ -320,25 +322,17 @@ class Translator:
         upstream, client, plan = self._between(source, target, plan, request, provider)
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
-        reading = Half(
-            upstream.read["response"],
-            body,
-            plan.body,
-            plan.data,
-            plan.ctx(upstream, plan.vendor),
-        )
-        canonical = self._use(reading)
-        fit_answer(canonical)
-        writing = Half(
-            client.write["response"],
-            canonical,
-            plan.body,
-            plan.data,
-            plan.ctx(client, client.vendor),
-        )
-        out = self._use(writing)
-        error, usage = canonical.get("error"), canonical.get("usage")
-        return Answer(out, error, usage, plan, reading, writing, canonical)
+        asked, data = plan.body, plan.data
+        roots = (asked, data, plan.ctx(upstream, plan.vendor))
+        half = reading = Half(upstream.read["response"], body, roots)
+        try:
+            canonical = reading.run()
+            fit_answer(canonical)
+            roots = (asked, data, plan.ctx(client, client.vendor))
+            half = Half(client.write["response"], canonical, roots)
+            return Answer(half.run(), plan, reading, half)
+        except Refusal as refusal:
+            raise self._unusable(half, refusal) from None
 
     def passing(
         self, body: Body, format: str, request: Body, provider: str | None = None
@@ -351,15 +345,16 @@ class Translator:
         who, _ = self._target(format, provider)
         plan, _ = self._planned(side, side, who, request, None, None, None, None)
         ctx = plan.ctx(side, who.vendor if who else side.vendor)
-        answer = self._use(Half(side.read["response"], body, plan.body, plan.data, ctx))
+        half = Half(side.read["response"], body, (plan.body, plan.data, ctx))
+        try:
+            answer = half.run()
+        except Refusal as refusal:
+            raise self._unusable(half, refusal) from None
         return answer.get("error"), answer.get("usage")
 
-    def _use(self, half: Half) -> Any:
-        try:
-            return half.run()
-        except Refusal as refusal:
-            told_path = self._refusal(half, None, refusal)
-            raise UpstreamError(f"the upstream's answer cannot be used: {told_path}") from None
+    def _unusable(self, half: Half, refusal: Refusal) -> UpstreamError:
+        told_path = self._refusal(half, None, refusal)
+        return UpstreamError(f"the upstream's answer cannot be used: {told_path}")
 
     def _between(
         self,
@@ -414,7 +409,7 @@ class Translator:
 
         def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(client, client.vendor)
-            half = Half(client.write["response"], canonical, made.body, made.data, ctx)
+            half = Half(client.write["response"], canonical, (made.body, made.data, ctx))
             return half.told()
 
         return Gathering(upstream, client, made, max_bytes, write)
@@ -433,7 +428,7 @@ class Translator:
 
         def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
             ctx = made.ctx(upstream, made.vendor)
-            half = Half(upstream.read["response"], body, made.body, made.data, ctx)
+            half = Half(upstream.read["response"], body, (made.body, made.data, ctx))
             return half.told()
 
         return Replay(upstream, client, made, max_bytes, read)
@@ -495,7 +490,7 @@ class Translator:
         client = self._format(target)
         plan = self._plan_of(client, client, request, None)
         ctx = plan.ctx(client, client.vendor)
-        return dict(Half(client.write["response"], answer, request, plan.data, ctx).run())
+        return dict(Half(client.write["response"], answer, (request, plan.data, ctx)).run())
 
     def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
         """Canonical events in this format, for the client that sent ``request``; bytes for each
@@ -533,10 +528,11 @@ class Translator:
     # ---------------------------------------------------------------- names
 
     def _format(self, name: str) -> Format:
-        found = self.formats.get(name)
-        if found is None:
-            raise ValueError(f"unknown wire format {name}{suggest(name, self.formats)}")
-        return found
+        try:
+            return self.formats[name]
+        except KeyError:
+            told = f"unknown wire format {name}{suggest(name, self.formats)}"
+            raise ValueError(told) from None
 
     def _target(self, target: str | None, provider: str | None) -> tuple[Provider | None, Format]:
         if provider is not None and provider not in self.providers:
