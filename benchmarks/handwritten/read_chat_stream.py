@@ -252,9 +252,14 @@ class ReadChat:
                     start["redacted"] = True
                 out += [start, _signature(i, "sealed", mark)]
                 out.append({"type": "part_end", "choice": i, "part": "sealed"})
-        if any(detail.get("signature") for detail in details):
+        signed = any(detail.get("signature") for detail in details)
+        sealed = any(detail.get("data") for detail in details)
+        # what was told is signed: what comes now is another thought
+        if signed and (was == "thinking") != sealed:
+            out.append({"type": "part_end", "choice": i, "part": "thinking"})
+        if signed and not sealed and was != "thinking":
             self._open[i] = "thinking"
-        elif any(detail.get("data") for detail in details):
+        elif signed or sealed:
             self._open.pop(i, None)
 
     def _images(self, i: int, images: list[Body], out: list[Body]) -> None:
