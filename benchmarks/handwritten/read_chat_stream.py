@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.handwritten.chat_content import source_at
 from benchmarks.handwritten.common import CHAT, Body, Losses, inside, keep, keys, more, tree
 from engine.language.functions import join_text, json_text, merge_present, parse_json
+from engine.language.leftovers import rest
 from engine.language.runtime import derived_id
 from engine.translation.functions import uncarry
 
@@ -47,6 +48,17 @@ _CUSTOM = keys("name input")
 _EXTRA = keys("google")
 _GOOGLE = keys("thought_signature")
 _NOTE_TREE = tree(["type"], url_citation=tree(keys("url title content start_index end_index")))
+_USAGE_TREE = tree(
+    keys(
+        "prompt_tokens completion_tokens total_tokens cached_tokens num_cached_tokens"
+        " prompt_cache_hit_tokens cache_read_input_tokens cache_creation_input_tokens"
+    ),
+    prompt_tokens_details=tree(["cached_tokens", "cache_write_tokens", "audio_tokens"]),
+    prompt_token_details=tree(["cached_tokens"]),
+    completion_tokens_details=tree(
+        keys("reasoning_tokens audio_tokens accepted_prediction_tokens rejected_prediction_tokens")
+    ),
+)
 
 
 class Uncovered(Exception):
@@ -99,6 +111,8 @@ class ReadChat:
             counts = choices[0].get("usage")
         if counts:
             self._usage = merge_present(self._usage, read_usage(counts, self._ctx))
+            if rest(counts, _USAGE_TREE):
+                self.lost.append("usage")
         if not _CHUNK.issuperset(wire) and more(wire, _CHUNK):
             self.lost.append("chunk")
         if not choices and (counts or wire.get("done")):

@@ -11,7 +11,17 @@ from benchmarks.handwritten.claude_answer import (
     read_error,
     read_usage,
 )
-from benchmarks.handwritten.common import CLAUDE, Body, Losses, inside, keep, keys, more, tree
+from benchmarks.handwritten.common import (
+    CLAUDE,
+    Body,
+    Losses,
+    inside,
+    keep,
+    keys,
+    looked_at,
+    more,
+    tree,
+)
 from engine.language.functions import json_text, merge_present, parse_json
 from engine.translation.functions import uncarry
 
@@ -28,9 +38,24 @@ _STOP = keys("type index")
 _TEXT_TREE = tree(["type", "index"], content_block=tree(keys("type citations text")))
 _CALL_TREE = tree(["type", "index"], content_block=tree(keys("type name input id")))
 _THINKING_TREE = tree(["type", "index"], content_block=tree(keys("type thinking signature")))
-_START_TREE = tree(["type"], message=tree(keys("type role content usage id model")))
+_COUNTS = keys(
+    "input_tokens output_tokens cache_read_input_tokens cache_creation_input_tokens"
+    " server_tool_use inference_geo iterations"
+)
+_COUNTS_INSIDE = {
+    "cache_creation": tree(["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"]),
+    "output_tokens_details": tree(["thinking_tokens"]),
+}
+_START_TREE = tree(
+    ["type"],
+    message=tree(
+        keys("type role content id model"),
+        usage=looked_at(**tree([*_COUNTS, "service_tier"], **_COUNTS_INSIDE)),
+    ),
+)
 _END_TREE = tree(
-    ["type", "usage"],
+    ["type"],
+    usage=tree(_COUNTS, **_COUNTS_INSIDE),
     delta=tree(["stop_reason", "stop_sequence"], stop_details=tree(["explanation", "category"])),
 )
 _OWN_USAGE = ("server_tool_use", "inference_geo", "iterations")
@@ -179,7 +204,7 @@ class ReadClaude:
                 start["name"] = name
             if custom:
                 start["call_kind"] = "custom"
-            keep(start, wire, _CALL_TREE, CLAUDE)
+        keep(start, wire, _CALL_TREE, CLAUDE)
         if not given:
             return [start]
         # some servers send the arguments at once
