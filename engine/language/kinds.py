@@ -11,6 +11,8 @@ import ast
 from collections import Counter
 from collections.abc import Container, Iterator
 
+from engine.language.statements import walk
+
 # A value that is asked about this often is asked about once, where it is read.
 _OFTEN = 2
 
@@ -20,7 +22,7 @@ def suppose(function: ast.FunctionDef, variables: frozenset[str]) -> bool:
     whether there are any."""
     told: dict[str, set[str]] = {}
     asked: Counter[tuple[str, str]] = Counter()
-    for node in ast.walk(function):
+    for node in walk(function):
         for name, kind in _told(node):
             told.setdefault(name, set()).add(kind)
         match node:
@@ -69,7 +71,7 @@ class _Tests(ast.NodeTransformer):
         name, kind = target.id, self._kinds[target.id]
         text = f"if type({name}) is not {kind} and {name} is not None: raise Unusual"
         (test,) = ast.parse(text).body
-        for each in ast.walk(test):
+        for each in walk(test):
             if hasattr(each, "lineno"):
                 ast.copy_location(each, node)
         return [node, test]
@@ -78,7 +80,7 @@ class _Tests(ast.NodeTransformer):
 def objects(module: ast.Module, roots: frozenset[str]) -> frozenset[tuple[str, str]]:
     """The keys of roots under which an object is looked for: ``ctx['x']`` by ``("ctx", "x")``."""
     found = set()
-    for node in ast.walk(module):
+    for node in walk(module):
         match node:
             case ast.Compare(
                 ast.Call(
@@ -96,7 +98,7 @@ def of_objects(function: ast.FunctionDef, usual: Container[str]) -> frozenset[st
     """The lists over which a loop goes whose elements are usual objects, and what is taken out of
     such lists by a test."""
     found = set()
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.For(
                 ast.Name(element) | ast.Tuple([_, ast.Name(element)]),
@@ -104,7 +106,7 @@ def of_objects(function: ast.FunctionDef, usual: Container[str]) -> frozenset[st
                 | ast.Call(ast.Name("enumerate"), [ast.BoolOp(_, [ast.Name(name), _])]),
             ) if element in usual:
                 found.add(name)
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Assign(
                 [ast.Name(name)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from engine.language.facts import Fact
+from engine.language.statements import walk
 
 
 def alone(fact: Fact) -> Fact:
@@ -34,7 +35,7 @@ def stored(node: ast.AST) -> set[str]:
     """The names that get a value somewhere inside."""
     return {
         each.id
-        for each in ast.walk(node)
+        for each in walk(node)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     }
 
@@ -160,7 +161,7 @@ def _first(node: ast.AST, name: str) -> bool | None:
             return True
         case ast.IfExp(test):
             told = _first(test, name)
-            inside = any(isinstance(e, ast.Name) and e.id == name for e in ast.walk(node))
+            inside = any(isinstance(e, ast.Name) and e.id == name for e in walk(node))
             # of its two values only one is looked at
             return told if told is not None or not inside else False
         case ast.Name(found):

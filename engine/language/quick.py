@@ -19,7 +19,7 @@ from engine.language.folding import Calls, Folding, Given, joined_calls
 from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
 from engine.language.results import UNTRUE
-from engine.language.statements import blocks, replaced, restated, target, uses
+from engine.language.statements import blocks, replaced, restated, target, uses, walk
 from engine.language.tidying import sweep
 from engine.language.unboxing import unbox
 
@@ -196,7 +196,7 @@ def _placed(text: str, at: ast.stmt) -> list[ast.stmt]:
     """Statements that stand at the line of another."""
     made = ast.parse(text).body
     for each in made:
-        for inner in ast.walk(each):
+        for inner in walk(each):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, at)
     return made
@@ -222,16 +222,17 @@ def _shape(node: ast.expr) -> str:
 
 
 def _getter(function: ast.FunctionDef, name: str) -> ast.Assign | None:
-    for each in ast.walk(function):
-        if isinstance(each, ast.Assign) and target(each) == f"g_{name}":
-            return each
+    for body in blocks(function):
+        for each in body:
+            if isinstance(each, ast.Assign) and target(each) == f"g_{name}":
+                return each
     return None
 
 
 def _hoist(function: ast.FunctionDef, usual: Usual) -> frozenset[str]:
     """Keys that are read at several places are read once; the names that they get."""
     counts: Counter[tuple[str, str]] = Counter()
-    for each in ast.walk(function):
+    for each in walk(function):
         read = _reading(each)
         if read is not None and read[0] in usual:
             counts[read] += 1
@@ -290,7 +291,7 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
     """Each getter of a usual object becomes the test, and stays where it is called often. Of those
     that are ``proven``, whoever calls has asked."""
     calls: Counter[str] = Counter()
-    for each in ast.walk(function):
+    for each in walk(function):
         read = _reading(each)
         if read is not None:
             calls[read[0]] += 1

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.language.events import EMITTED, Path
+from engine.language.statements import walk
 
 # What a handler returns for a rule: its number. True (1) stands for rules that change something.
 FIRST = 2
@@ -255,13 +256,13 @@ class _Walk:
     def _unknown(self, node: ast.expr) -> None:
         """All that is named in there decides, and may change what it is given."""
         known: set[ast.AST] = set()
-        for each in ast.walk(node):
+        for each in walk(node):
             if isinstance(each, ast.NamedExpr):
                 self.value(each)
             elif isinstance(each, ast.Subscript) and _named(each.value, "S"):
                 self.value(each)
                 known.add(each.value)
-        for each in ast.walk(node):
+        for each in walk(node):
             if isinstance(each, ast.Name) and each not in known:
                 self.steady = self.steady and each.id not in ("S", "L", "out")
                 self._decides(self.env.get(each.id, _OTHER))
@@ -315,7 +316,7 @@ def _number(node: ast.stmt) -> int | None:
 
 
 def _constants(node: ast.AST) -> Iterator[object]:
-    return (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
+    return (each.value for each in walk(node) if isinstance(each, ast.Constant))
 
 
 def _target(node: ast.stmt) -> str | None:

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 
 from engine.language.nodes import harmless
-from engine.language.statements import blocks, bodies, replaced, restated, target, uses
+from engine.language.statements import blocks, bodies, replaced, restated, target, uses, walk
 
 # Names of what is made: results, objects, values inside expressions.
 _OWN = frozenset("rdt")
@@ -17,7 +17,7 @@ def sweep(function: ast.FunctionDef) -> None:
     while True:
         read = {
             each.id
-            for each in ast.walk(function)
+            for each in walk(function)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
         }
         taken = 0
@@ -67,7 +67,7 @@ def _merged(one: ast.stmt, other: ast.stmt) -> bool:
     place = other.targets[0]
     if not isinstance(place.value, ast.Name) or place.value.id != name:
         return False
-    if any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(other.value)):
+    if any(isinstance(each, ast.Name) and each.id == name for each in walk(other.value)):
         return False
     one.value.keys.append(place.slice)
     one.value.values.append(other.value)
@@ -76,7 +76,7 @@ def _merged(one: ast.stmt, other: ast.stmt) -> bool:
 
 def _coalesced(function: ast.FunctionDef) -> bool:
     """A value that only gets another name gets that at once; whether anything was changed."""
-    counts = Counter(each.id for each in ast.walk(function) if isinstance(each, ast.Name))
+    counts = Counter(each.id for each in walk(function) if isinstance(each, ast.Name))
     changed = False
     for body in [*blocks(function)]:
         for position in range(len(body) - 1, -1, -1):
@@ -100,7 +100,7 @@ def _renamed(body: list[ast.stmt], position: int, counts: Counter[str]) -> bool:
     start = position
     while left and start:
         start -= 1
-        inside = list(ast.walk(body[start]))
+        inside = list(walk(body[start]))
         names = [each for each in inside if isinstance(each, ast.Name)]
         if any(each.id == new for each in names) or any(
             isinstance(each, ast.Continue) for each in inside
@@ -110,7 +110,7 @@ def _renamed(body: list[ast.stmt], position: int, counts: Counter[str]) -> bool:
     if left or start == position:
         return False
     for each in body[start:position]:
-        for name in ast.walk(each):
+        for name in walk(each):
             if isinstance(name, ast.Name) and name.id == old:
                 name.id = new
     counts[new] += counts.pop(old) - 2

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
+from engine.language.statements import walk
+
 _STATE = re.compile(r"S\d+")
 
 
@@ -23,12 +25,12 @@ def _states(function: ast.FunctionDef) -> frozenset[str]:
     """The states that are set to a display once, and of which only variables are named."""
     made: dict[str, int] = {}
     named: dict[str, int] = {}
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Name) and _STATE.fullmatch(node.id):
             named[node.id] = named.get(node.id, 0) + 1
         elif isinstance(node, ast.Lambda | ast.ListComp):
             # what they name would have to outlive the function
-            for each in ast.walk(node):
+            for each in walk(node):
                 if isinstance(each, ast.Name):
                     named[each.id] = named.get(each.id, 0) + 1
         if name := _display(node):
