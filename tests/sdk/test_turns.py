@@ -9,13 +9,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.sdk import test_gemini, test_responses
 from tests.sdk.conftest import UPSTREAMS
-from tests.support.cases import sdk, sdk_answer
+from tests.support.cases import sdk, sdk_answer, sdk_reply
 from tests.support.clients import ANTHROPIC, KEY, OPENAI
 from tests.support.gateway import Gateway, serving
 from tests.support.turns import ASKED, first, grown, second
@@ -25,7 +26,11 @@ Body = dict[str, Any]
 
 SIGNED: str = sdk("expected")["signature"]
 OTHER = "b3RoZXItc2lnbmF0dXJlLTAwMi8vPz8r"
-SIGNING = [format for format in UPSTREAMS if format != "openai-chat"]
+# Chat Completions knows no signatures; a router that speaks it signs in `reasoning_details`.
+ROUTER = "openrouter"
+TARGETS = {**UPSTREAMS, ROUTER: (ROUTER, "anthropic/claude-sonnet-4.6")}
+FORMATS = {**{format: format for format in UPSTREAMS}, ROUTER: "openai-chat"}
+SIGNING = [target for target in TARGETS if target != "openai-chat"]
 # The ids that the upstreams of the cases give their calls.
 IDS = {"openai-chat": "call", "openai-responses": "call", "claude": "toolu", "gemini": "fc"}
 
@@ -55,23 +60,23 @@ ASK: dict[str, Callable[[str, Body, bool], Body]] = {
 }
 
 clients = pytest.mark.parametrize("client", ASK)
-targets = pytest.mark.parametrize("target", UPSTREAMS)
+targets = pytest.mark.parametrize("target", TARGETS)
 streamed = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Two workers that serve a model named like each wire format."""
+    """Two workers that serve a model named like each target."""
     credentials = [
         {
             "provider": provider,
-            "name": format,
-            "api-key": f"key-{format}",
+            "name": target,
+            "api-key": f"key-{target}",
             "base-url": upstream.url,
-            "wire-api": format,
-            "models": [{"id": model, "alias": format}],
+            "wire-api": FORMATS[target],
+            "models": [{"id": model, "alias": target}],
         }
-        for format, (provider, model) in UPSTREAMS.items()
+        for target, (provider, model) in TARGETS.items()
     ]
     configuration = {"api-keys": [KEY], "credentials": credentials}
     folder = tmp_path_factory.mktemp("turns")
@@ -82,6 +87,24 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def ask(gateway: Gateway, client: str, target: str, body: Body, stream: bool = False) -> Body:
     return ASK[client](gateway.url, {**body, "model": target}, stream)
+
+
+def said(target: str, name: str, streamed: bool) -> Answer:
+    """What the upstream answers; a router's thinking is signed."""
+    answer = sdk_answer(FORMATS[target], name, streamed)
+    if target != ROUTER or name != "answer":
+        return answer
+    thought = sdk_reply(name).thinking
+    detail = {"type": "reasoning.text", "text": thought, "signature": SIGNED, "index": 0}
+    if streamed:
+        chunk = {"choices": [{"index": 0, "delta": {"reasoning_details": [detail]}}]}
+        head, mark, tail = answer.body.rpartition(b'"reasoning_content"')
+        rest, end, after = tail.partition(b"\n\n")
+        signed = b"data: %b\n\n" % json.dumps(chunk).encode()
+        return replace(answer, body=b"".join((head, mark, rest, end, signed, after)))
+    document = json.loads(answer.body)
+    document["choices"][0]["message"]["reasoning_details"] = [detail]
+    return replace(answer, body=json.dumps(document).encode())
 
 
 def signatures(text: str) -> list[str]:
@@ -118,13 +141,13 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 def test_what_was_signed_comes_back_bare_and_ids_as_they_were(
     client: str, target: str, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(sdk_answer(target, "answer", streamed))
+    upstream.answers(said(target, "answer", streamed))
     answer = ask(gateway, client, target, first(client), streamed)
     ask(gateway, client, target, second(client, answer), streamed)
     sent = upstream.received[-1]
     assert signatures(sent.body.decode()) == ([SIGNED] if target in SIGNING else [])
     assert b"gw1." not in sent.body
-    own = [f"{IDS[target]}_rail0", f"{IDS[target]}_rail1"]
+    own = [f"{IDS[FORMATS[target]]}_rail0", f"{IDS[FORMATS[target]]}_rail1"]
     assert [each for each in ids(sent.document) if each in own] == own + own
 
 
@@ -134,7 +157,7 @@ def test_what_was_signed_comes_back_bare_and_ids_as_they_were(
 def test_what_a_client_strips_comes_back_through_the_other_worker(
     client: str, target: str, streamed: bool, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(sdk_answer(target, "answer", streamed))
+    upstream.answers(said(target, "answer", streamed))
     one, two = gateway.workers(2)
     with gateway.without([one]):
         answer = ask(gateway, client, target, first(client), streamed)
@@ -148,7 +171,7 @@ def test_what_a_client_strips_comes_back_through_the_other_worker(
 
 
 def signed_by_another(target: str) -> Answer:
-    answer = sdk_answer(target, "answer", False)
+    answer = said(target, "answer", False)
     return Answer(answer.body.replace(SIGNED.encode(), OTHER.encode()), 200, answer.headers)
 
 
@@ -156,12 +179,17 @@ def signed_by_another(target: str) -> Answer:
 @pytest.mark.parametrize("keep", ["all", "calls"])
 @pytest.mark.parametrize(
     ("target", "other"),
-    [(one, two) for one in SIGNING for two in SIGNING if one != two],
+    [
+        (one, two)
+        for one in SIGNING
+        for two in SIGNING
+        if one != two and (ROUTER not in (one, two) or "claude" in (one, two))
+    ],
 )
 def test_no_vendor_gets_what_another_signed(
     client: str, target: str, other: str, keep: str, gateway: Gateway, upstream: Upstream
 ) -> None:
-    upstream.answers(sdk_answer(target, "answer", False))
+    upstream.answers(said(target, "answer", False))
     # A conversation of its own: calls without a known id are told apart by what it began with.
     body = first(client, f"To {target}, then to {other}: {ASKED}")
     body = grown(body, client, ask(gateway, client, target, body), keep)
@@ -170,7 +198,7 @@ def test_no_vendor_gets_what_another_signed(
     assert signatures(upstream.received[-1].body.decode()) == []
     assert b"gw1." not in upstream.received[-1].body
     for asked, own in ((target, SIGNED), (other, OTHER)):
-        upstream.answers(sdk_answer(asked, "final", False))
+        upstream.answers(said(asked, "final", False))
         ask(gateway, client, asked, body)
         kept = [] if keep == "calls" and client == asked else [own]
         assert signatures(upstream.received[-1].body.decode()) == kept
