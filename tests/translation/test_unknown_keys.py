@@ -36,19 +36,8 @@ OWN_DATA = frozenset(
 # Where such a key is still lost without a word, by what is read and the object it stands in. What
 # is mended must go from here.
 GAPS: dict[str, dict[str, set[str]]] = {
-    "request": {
-        # empty texts and empty messages, which are left out with what stands beside them
-        "claude": {"messages[].content[]", "messages[].content[].content[]", "system[]"},
-        "gemini": {"systemInstruction.parts[]"},
-        # and the old form of a tool choice: a second place of what is taken whole in another case
-        "openai-chat": {"function_call", "messages[].content[]"},
-        "openai-responses": {
-            "input[]",
-            "input[].content[]",
-            "input[].output[]",
-            "input[].summary[]",
-        },
-    },
+    # the raw text of reasoning, of which the summary is told
+    "request": {"openai-responses": {"input[].content[]"}},
     "response": {
         # blocks taken whole where no other rule knows them; numbers of the server, on purpose
         "bedrock-converse": {
@@ -59,21 +48,17 @@ GAPS: dict[str, dict[str, set[str]]] = {
             "output.message.content[].toolUse",
             "performanceConfig",
         },
-        "claude": {"content[]"},
         # what is billed is left out on purpose
-        "cohere": {"message.content[]", "usage.billed_units"},
+        "cohere": {"usage.billed_units"},
         # sources that several citations share
         "gemini": {
-            "candidates[].content.parts[]",
             "candidates[].groundingMetadata.groundingChunks[]",
             "candidates[].groundingMetadata.groundingChunks[].web",
         },
         # what the answer repeats of the request
         "openai-responses": {
             "billing",
-            "output[]",
             "output[].content[]",
-            "output[].summary[]",
             "reasoning",
             "text",
             "text.format",
