@@ -6,23 +6,26 @@ Both are streams towards the upstream's bytes; what differs is what becomes of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from engine.errors import UpstreamError
 from engine.language.runtime import Refusal
+from engine.translation.counterparts import Sayings, in_answer
 from engine.translation.fitting import fit_answer
 from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError, loads
-from engine.translation.losses import Loss
+from engine.translation.losses import Loss, relocated
 from engine.translation.ordering import Passthrough
 from engine.translation.plan import Plan
 from engine.translation.streams import UNUSABLE, Encoder, Event, Stream
+from engine.translation.translated import Half
+from engine.translation.translated import losses as lost
 from engine.translation.wholes import Fold, left_behind, unfold
 
 Body = dict[str, Any]
-# One half applied to a whole answer: what it gives, and its losses when they are asked for. It may
-# raise Refusal.
-Half = Callable[[Body], tuple[Body, Callable[[], list[Loss]]]]
+# One half, to be applied to a whole answer.
+Applied = Callable[[Body], Half]
 
 
 class _Last(Encoder):
@@ -44,15 +47,16 @@ class Gathering(Stream):
     """
 
     def __init__(
-        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, write: Half
+        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, write: Applied
     ) -> None:
         super().__init__(upstream, client, plan)
         self._whole = write
-        self._writing: Callable[[], list[Loss]] = list
+        self._writing: Half | None = None
         self._left = self._max_bytes = max_bytes
         self._fold: Fold | None = None
         if client.whole_in is None:
             self._fold = Fold(upstream.name, upstream.natives)
+            self._sayings = Sayings(upstream.name, upstream.natives)
             # parts are told apart by their numbers, whatever their order
             self._order = Passthrough()
             self._write = self._folded
@@ -63,6 +67,7 @@ class Gathering(Stream):
     def _folded(self, event: Event) -> bytes:
         assert self._fold is not None
         self._fold.push(event)
+        self._sayings.push(event, self._origins.wire, self._origins.before)
         return b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -75,7 +80,8 @@ class Gathering(Stream):
         """The client's answer, after a ``close`` without error. Raises UpstreamError."""
         if self._fold is not None:
             try:
-                body, self._writing = self._whole(self._fold.answer())
+                self._writing = self._whole(self._fold.answer())
+                body: Body = self._writing.run()
             except Refusal as refusal:
                 raise UpstreamError(f"{UNUSABLE}: {refusal.reason}") from None
             return body
@@ -87,8 +93,23 @@ class Gathering(Stream):
 
     @property
     def losses(self) -> list[Loss]:
-        """What was lost; of the answer as a whole by the path in its canonical form."""
-        return [*super().losses, *self._writing()]
+        """What was lost, by paths of the upstream's events."""
+        written = [] if self._writing is None else lost(self._writing, None, "response")
+        found = {(loss.path, loss.reason, loss.kind): loss for loss in super().losses}
+        for loss in written:
+            for path in self._places(loss):
+                made = replace(loss, path=path)
+                found.setdefault((path, loss.reason, loss.kind), made)
+        return list(found.values())
+
+    def _places(self, loss: Loss) -> list[str]:
+        """Where that stood in the upstream's events which a canonical answer lost."""
+        places: list[str] = []
+        origins = self._origins
+        for said, path in self._sayings.of(loss.path):
+            origins.event, origins.wire, origins.before = said
+            places += origins.places(path, loss.kind)
+        return list(dict.fromkeys(places)) or [loss.path]
 
 
 class Replay(Stream):
@@ -98,14 +119,16 @@ class Replay(Stream):
     """
 
     def __init__(
-        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, read: Half
+        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, read: Applied
     ) -> None:
         super().__init__(upstream, client, plan)
         self._half_in = read
         self._parts: list[bytes] = []
         self._left = self._max_bytes = max_bytes
-        self._reading: Callable[[], list[Loss]] = list
+        self._reading: Half | None = None
+        self._answer: Body = {}
         self._behind: list[Loss] = []
+        self._encoder.losses.places = self._places
 
     def feed(self, chunk: bytes) -> bytes:
         if self.done:
@@ -129,7 +152,8 @@ class Replay(Stream):
         if not isinstance(document, dict):
             return self.fail("upstream", "the upstream's answer is no JSON object")
         try:
-            answer, self._reading = self._half_in(document)
+            self._reading = self._half_in(document)
+            answer = self._answer = self._reading.run()
             fit_answer(answer)
         except UpstreamError as error:
             return self.fail(error.kind, error.message)
@@ -145,7 +169,18 @@ class Replay(Stream):
         ]
         return self._events(list(unfold(answer, self._client.name, self._client.natives)))
 
+    def _places(self, path: str, kind: str) -> list[str]:
+        """Where that stands in the canonical answer which one of its events lost."""
+        event = self._origins.event or {"type": "error"}
+        return in_answer(path, event, self._answer, self._client.name, self._client.natives)
+
     @property
     def losses(self) -> list[Loss]:
-        """What was lost; what has no events by its path in the canonical answer."""
-        return [*self._reading(), *self._behind, *super().losses]
+        """What was lost, by paths of the upstream's answer."""
+        if self._reading is None:
+            return super().losses
+        own = lost(self._reading, None, "response")
+        canonical = [*self._behind, *super().losses]
+        if canonical:
+            own += relocated(canonical, self._reading.trace())
+        return list({(loss.path, loss.reason, loss.kind): loss for loss in own}.values())

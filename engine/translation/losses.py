@@ -11,8 +11,8 @@ import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 from engine.language.lost import Sources
@@ -202,16 +202,23 @@ def told(read: Run, write: Run | None, side: str, moved: Moved | None = None) ->
     first = Side(read.trace.losses, read.rules)
     if write is None:
         return _told([(first, _own)], side)
-    origins = Origins(read, moved)
-
-    def places(loss: TracedLoss) -> list[str]:
-        if loss.kind == "unread" and loss.path:
-            return origins.each(loss.path)
-        # what is lost on purpose is told, even when only its surroundings have a place
-        found = origins.of(loss.path) if loss.path else []
-        return found or [origins.near(loss.path) or ""]
-
+    places = partial(_places, Origins(read, moved))
     return _told([(first, _own), (Side(write.trace.losses, write.rules), places)], side)
+
+
+def _places(origins: Origins, loss: TracedLoss | Loss) -> list[str]:
+    """The source paths that a loss is told by, whose own path is canonical."""
+    if loss.kind == "unread" and loss.path:
+        return origins.each(loss.path)
+    # what is lost on purpose is told, even when only its surroundings have a place
+    found = origins.of(loss.path) if loss.path else []
+    return found or [origins.near(loss.path) or ""]
+
+
+def relocated(losses: Iterable[Loss], read: Run) -> list[Loss]:
+    """Losses told by canonical paths, by those of the document that was read."""
+    origins = Origins(read)
+    return [replace(loss, path=path) for loss in losses for path in _places(origins, loss)]
 
 
 def told_at_once(read: Side, write: Side, copied: Copied, side: str) -> list[Loss] | None:

@@ -50,10 +50,6 @@ class Half:
         spelling, said = self.spelling
         return spelling.told(path, said)
 
-    def told(self) -> tuple[Any, Callable[[], list[Loss]]]:
-        """The result, and its losses: found when they are asked for."""
-        return self.run(), partial(losses, self, None, "response")
-
     def sure(self) -> Side | None:
         """What the last run lost, as it was told at once; None where tracing has to tell."""
         found = self.section.told(self.lost)

@@ -27,7 +27,7 @@ from engine.translation.faults import ErrorAnswer, Faults, load_kinds
 from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
-from engine.translation.losses import Loss, Moved, Origins
+from engine.translation.losses import Moved, Origins
 from engine.translation.plan import Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
@@ -407,10 +407,9 @@ class Translator:
         """The upstream's stream as a whole answer: ``feed``, ``close``, then ``answer()``."""
         upstream, client, made = self._between(source, target, plan, request, provider)
 
-        def write(canonical: Body) -> tuple[Body, Callable[[], list[Loss]]]:
+        def write(canonical: Body) -> Half:
             ctx = made.ctx(client, client.vendor)
-            half = Half(client.write["response"], canonical, (made.body, made.data, ctx))
-            return half.told()
+            return Half(client.write["response"], canonical, (made.body, made.data, ctx))
 
         return Gathering(upstream, client, made, max_bytes, write)
 
@@ -426,10 +425,9 @@ class Translator:
         """The upstream's whole answer as a stream: all of it comes with ``close``."""
         upstream, client, made = self._between(source, target, plan, request, provider)
 
-        def read(body: Body) -> tuple[Body, Callable[[], list[Loss]]]:
+        def read(body: Body) -> Half:
             ctx = made.ctx(upstream, made.vendor)
-            half = Half(upstream.read["response"], body, (made.body, made.data, ctx))
-            return half.told()
+            return Half(upstream.read["response"], body, (made.body, made.data, ctx))
 
         return Replay(upstream, client, made, max_bytes, read)
 

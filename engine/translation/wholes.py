@@ -231,7 +231,7 @@ def left_behind(answer: Answer) -> Iterator[tuple[str, str]]:
     for position, choice in enumerate(answer.get("choices", ())):
         for at, part in enumerate(choice["parts"]):
             path = f"choices[{position}].parts[{at}]"
-            if not _told(part):
+            if not told(part):
                 yield path, f"no event tells of a part of type {part['type']}"
                 continue
             for key in part:
@@ -239,7 +239,8 @@ def left_behind(answer: Answer) -> Iterator[tuple[str, str]]:
                     yield f"{path}.{key}", "no event tells of it"
 
 
-def _told(part: Mapping[str, Any]) -> bool:
+def told(part: Mapping[str, Any]) -> bool:
+    """Whether events tell of a part."""
     return part["type"] in (*_TEXTS, "call", "image", "other")
 
 
@@ -264,7 +265,7 @@ def _part(
     part: Mapping[str, Any], at: Event, nested: _Nested, cut: Callable[[str], Iterable[str]]
 ) -> Iterator[Event]:
     kind = part["type"]
-    if not _told(part):
+    if not told(part):
         return
     begin: Event = {"type": "part_start", **at, "kind": kind}
     if kind == "call":

@@ -1,17 +1,13 @@
 """Streams explained, and their losses: told by the paths of the upstream's own events."""
 
-import re
 from typing import Any
 
 import pytest
 
-from engine.translation.jsontext import loads
+from tests.support.paths import bare, of_events
 from tests.support.translations import OwnCase, formats, own_cases, plan, targets, translator
 
 PAIRS = [(source, target) for source in formats() for target in targets("stream")]
-# Where frames hold JSON behind something else; binary ones are read elsewhere.
-_DATA = re.compile(rb"^(?:data:\s*)?(\{.*)$", re.MULTILINE)
-_POSITION = re.compile(r"\[\d*\]")
 
 
 def _case(format: str, name: str) -> OwnCase:
@@ -23,28 +19,6 @@ def _told(case: OwnCase, target: str, explain: bool) -> Any:
         case.format, target, plan=plan(case, target, translator()), explain=explain
     )
     return stream, stream.feed(case.body) + stream.close()
-
-
-def _paths(value: Any, path: str = "") -> set[str]:
-    found = {path} if path else set()
-    if isinstance(value, dict):
-        for key, each in value.items():
-            found |= _paths(each, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for each in value:
-            found |= _paths(each, path)
-    return found
-
-
-def _events(case: OwnCase) -> set[str]:
-    """All paths of all events, without positions."""
-    found: set[str] = set()
-    for data in _DATA.findall(case.body):
-        try:
-            found |= _paths(loads(data.strip()))
-        except ValueError:
-            continue
-    return found
 
 
 def _cases(format: str) -> list[OwnCase]:
@@ -79,7 +53,7 @@ def test_an_explained_stream_says_and_loses_the_same(source: str, target: str) -
 def _strangers(case: OwnCase, target: str) -> set[str]:
     """The paths of losses that are in no event of the upstream."""
     stream, _ = _told(case, target, explain=False)
-    return {_POSITION.sub("", loss.path) for loss in stream.losses if loss.path} - _events(case)
+    return {bare(loss.path) for loss in stream.losses if loss.path} - of_events(case.body)
 
 
 # of binary events a readable form lies beside the case
