@@ -238,6 +238,12 @@ class Binding:
 
         ``$rest`` in a case is a difference.
         """
+        known = {number for number, _ in branch}
+        if unknown := self.worlds() - known:
+            # what is taken whole in one world hides what is told apart in the other
+            world = max(unknown)
+            worlds = ((*branch[:-1], (world, holds), branch[-1]) for holds in (1, 0))
+            return all(self.same(each) for each in worlds)
         switch = branch[-1][0]
         if any(switch == each for where in self.rests for each, _ in where):
             return False

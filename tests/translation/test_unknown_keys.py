@@ -71,9 +71,6 @@ GAPS: dict[str, dict[str, set[str]]] = {
             "delta.message.citations.sources[].document",
             "delta.usage.billed_units",
         },
-        "gemini": {
-            "candidates[].content.parts[].inlineData",
-        },
         # an event repeats what the events before it said
         "openai-responses": {
             "",
