@@ -513,7 +513,7 @@ class Expressions:
         checked = self._callable("f", "function", own.name, "call")
         settled = all(map(_settled, written[1:], own.kinds[1:]))
         types = exact_types(own.kinds[0]) if own.kinds else None
-        if types and settled and len(texts) == own.max_args and not own.takes_null:
+        if types and settled and not own.takes_null:
             # only the first argument is left to be looked at
             plain = self._callable("p", "function", own.name, "plain")
             value, bound = self._bound(texts[0])

@@ -27,7 +27,7 @@ _INT, _LIST = Fact(null=False, kind="int"), Fact(kind="list")
 _GIVEN = {
     **dict.fromkeys("isinstance _is_a _eq _known _among".split(), _BOOL),
     **dict.fromkeys("type enumerate _id".split(), _SOME),
-    **dict.fromkeys("len _p_count".split(), _INT),
+    **dict.fromkeys("len _f_length _p_count".split(), _INT),
     **dict.fromkeys("_each _flatten _present _values _slice".split(), _LIST),
     **dict.fromkeys("_p_index_of _p_last_index".split(), Fact(kind="int")),
     **dict.fromkeys("_p_unique_by _joined".split(), Fact(null=False, kind="list")),
@@ -188,12 +188,26 @@ def refine(env: Env, test: ast.expr, truth: bool) -> None:
 
 
 def _supposed(env: Env, test: ast.BoolOp) -> None:
-    """What holds where ``x is not None and type(x) is not kind`` does not."""
+    """What holds where ``x is not None and type(x) is not kind`` (or more) does not."""
     match test.values:
         case [
             ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
             ast.Compare(
                 ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
+            ),
+        ] if one == two:
+            before = env.get(one, UNKNOWN)
+            env[one] = Fact(before.node, before.null, kind)
+        case [
+            ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
+            ast.BoolOp(
+                ast.Or(),
+                [
+                    ast.Compare(
+                        ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
+                    ),
+                    *_,
+                ],
             ),
         ] if one == two:
             before = env.get(one, UNKNOWN)

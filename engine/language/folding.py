@@ -39,6 +39,7 @@ from engine.language.nodes import (
     zero_of,
 )
 from engine.language.runtime import EVALUATION_ERRORS
+from engine.language.statements import uses
 
 NONE = ast.Constant(None)
 # Helpers that give the same for the same arguments.
@@ -139,7 +140,12 @@ class Folding:
 
     def _assign(self, node: ast.Assign, env: Env) -> list[ast.stmt]:
         (target,) = node.targets
-        if isinstance(target, ast.Name) and target.id[:2] == "g_" and target.id[2:] in self._usual:
+        if (
+            isinstance(target, ast.Name)
+            and target.id[:2] == "g_"
+            and target.id[2:] in self._usual
+            and uses(node.value, target.id[2:])
+        ):
             if target.id[2:4] != "v_":
                 assigned(env, target.id[2:], Fact(None, False, "dict"))
             return [node]

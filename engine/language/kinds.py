@@ -22,7 +22,10 @@ def suppose(function: ast.FunctionDef, variables: frozenset[str]) -> bool:
     whether there are any."""
     told: dict[str, set[str]] = {}
     asked: Counter[tuple[str, str]] = Counter()
+    beside = _beside(function)
     for node in walk(function):
+        if id(node) in beside:
+            continue
         for name, kind in _told(node):
             told.setdefault(name, set()).add(kind)
         match node:
@@ -58,6 +61,25 @@ def _told(node: ast.AST) -> Iterator[tuple[str, str]]:
             yield name, kind
         case ast.Call(ast.Name("_row" | "_is_a"), [*_, ast.Name(name)]):
             yield name, "any"
+
+
+def _beside(function: ast.FunctionDef) -> set[int]:
+    """What asks for unread keys of a value that may also be none with keys: ``type(x) is dict and …
+    or type(x) is list``."""
+    found: set[int] = set()
+    for node in walk(function):
+        match node:
+            case ast.BoolOp(
+                ast.Or(),
+                [first, ast.Compare(ast.Call(ast.Name("type"), [ast.Name(one)]), _, [_]) as last],
+            ):
+                asks = first.values[0] if isinstance(first, ast.BoolOp) else first
+                match asks:
+                    case ast.Compare(ast.Call(ast.Name("type"), [ast.Name(two)]), _, [_]) if (
+                        one == two
+                    ):
+                        found |= {id(asks), id(last)}
+    return found
 
 
 class _Tests(ast.NodeTransformer):

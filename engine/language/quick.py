@@ -16,12 +16,14 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from engine.language.folding import Calls, Folding, Given, joined_calls
+from engine.language.hoisting import hoist, reading, same_object
 from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
 from engine.language.results import UNTRUE
 from engine.language.statements import blocks, replaced, restated, target, uses, walk
-from engine.language.tidying import sweep
+from engine.language.tidying import flatten, sweep
 from engine.language.unboxing import unbox
+from engine.language.unfilled import empty_out
 
 _MADE = re.compile(r"\bt\d+\b")
 # A getter that is bound once pays when it is called more often than this.
@@ -126,9 +128,13 @@ class _Quick:
         _early(function)
         unbox(function)
         fold()
-        read = _hoist(function, here)
+        read = hoist(function, here)
+        for name, key in same_object(function, here, read):
+            own[key] = self.tested[f"_usual_{name}"] = here.pop(name)
         calls = fold()
         if suppose(function, read):
+            calls = fold()
+        while empty_out(function):
             calls = fold()
         for name, several in calls.items():
             found.setdefault(name, []).extend(several)
@@ -137,6 +143,7 @@ class _Quick:
         _guard(function, here, proven)
         self.tested |= {f"_usual_{name}": keys for name, keys in here.items()}
         sweep(function)
+        flatten(function)
 
 
 def _joined(calls: Calls) -> dict[str, list[Given]]:
@@ -229,48 +236,6 @@ def _getter(function: ast.FunctionDef, name: str) -> ast.Assign | None:
     return None
 
 
-def _hoist(function: ast.FunctionDef, usual: Usual) -> frozenset[str]:
-    """Keys that are read at several places are read once; the names that they get."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for each in walk(function):
-        read = _reading(each)
-        if read is not None and read[0] in usual:
-            counts[read] += 1
-    often = {read: f"k_{position}" for position, read in enumerate(counts) if counts[read] > 1}
-
-    def replace(node: ast.expr) -> ast.expr:
-        read = _reading(node)
-        if read is None or read not in often:
-            return node
-        return ast.copy_location(ast.Name(often[read], ast.Load()), node)
-
-    replaced(function, replace)
-
-    for body in list(blocks(function)):
-        for position in range(len(body) - 1, -1, -1):
-            getter = target(body[position]) or ""
-            if getter[:2] != "g_":
-                continue
-            for (name, key), variable in often.items():
-                if name == getter[2:]:
-                    _place(body, position + 1, variable, getter, key)
-    return frozenset(often.values())
-
-
-def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
-    """Read a key where all that use it come after, as late as that can be."""
-    users = [each for each in body[start:] if uses(each, variable)]
-    (first, *others) = users
-    if not others and isinstance(first, ast.If) and not uses(first.test, variable):
-        there = any(uses(each, variable) for each in first.body)
-        if there is not any(uses(each, variable) for each in first.orelse):
-            _place(first.body if there else first.orelse, 0, variable, getter, key)
-            return
-    call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
-    read = ast.Assign([ast.Name(variable, ast.Store())], call)
-    body.insert(body.index(first), ast.copy_location(read, first))
-
-
 def _early(function: ast.FunctionDef) -> None:
     """An element that is passed over need not be looked into first."""
     for body in blocks(function):
@@ -292,7 +257,7 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
     that are ``proven``, whoever calls has asked."""
     calls: Counter[str] = Counter()
     for each in walk(function):
-        read = _reading(each)
+        read = reading(each)
         if read is not None:
             calls[read[0]] += 1
 
@@ -302,7 +267,7 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
         return name[:2] == "v_" or (name[:2] not in ("x_", "a_") and calls[name] > _FEW)
 
     def replace(node: ast.expr) -> ast.expr:
-        read = _reading(node)
+        read = reading(node)
         if read is None or read[0] not in usual or keeps(read[0]):
             return node
         assert isinstance(node, ast.Call)
@@ -327,12 +292,3 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
         return [*made, node] if name[:2] == "v_" else made
 
     restated(function, tested)
-
-
-def _reading(node: ast.AST) -> tuple[str, str] | None:
-    """The object and the key of ``g_x('key')``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
-        name, key = node.func.id, node.args[0]
-        if name[:2] == "g_" and isinstance(key, ast.Constant) and isinstance(key.value, str):
-            return name[2:], key.value
-    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 
 from engine.language.nodes import harmless
 from engine.language.statements import blocks, bodies, replaced, restated, target, uses, walk
@@ -43,6 +44,90 @@ def sweep(function: ast.FunctionDef) -> None:
         if not taken and not _coalesced(function):
             break
     _displayed(function)
+
+
+def flatten(function: ast.FunctionDef) -> None:
+    """Statements for what an expression binds on its way, and shorter tests, in place."""
+    restated(function, _steps)
+    replaced(function, _shorter)
+
+
+def _steps(node: ast.stmt) -> list[ast.stmt]:
+    """``x = (a, b := c, d)[-1]`` as ``b = c`` and ``x = d``."""
+    if not isinstance(node, ast.Assign):
+        return [node]
+    match node.value:
+        case ast.Subscript(ast.Tuple([*before, last]), ast.UnaryOp(ast.USub(), ast.Constant(1))):
+            node.value = last
+            return [*_bound(before, node), node]
+    return [node]
+
+
+def _bound(values: list[ast.expr], at: ast.stmt) -> Iterator[ast.stmt]:
+    """Values that are needed for what they bind, one after the other."""
+    for each in values:
+        if isinstance(each, ast.Tuple):
+            yield from _bound(each.elts, at)
+        elif isinstance(each, ast.NamedExpr):
+            name = ast.Name(each.target.id, ast.Store())
+            yield from _steps(ast.copy_location(ast.Assign([name], each.value), at))
+        elif not isinstance(each, ast.Name | ast.Constant):
+            yield ast.copy_location(ast.Expr(each), at)
+
+
+def _shorter(node: ast.expr) -> ast.expr:
+    """A value is compared with several texts at once, and the length of a text is taken as that of
+    a list."""
+    match node:
+        case ast.BoolOp(ast.Or(), values):
+            node.values = _together(values)
+            return node.values[0] if len(node.values) == 1 else node
+        case ast.IfExp(
+            ast.Compare(ast.Call(ast.Name("type") as ask, [value]), [ast.Is()], [ast.Name("list")]),
+            ast.Call(ast.Name("len"), [ast.Name(one)]),
+            ast.Call(ast.Name(call), [ast.Name(two)]),
+        ) if one == two and call == "_f_length" and isinstance(value, ast.Name):
+            kind = ast.Call(ask, [ast.Name(one, ast.Load())], [])
+            text = ast.Compare(kind, [ast.Is()], [ast.Name("str", ast.Load())])
+            node.test = ast.BoolOp(ast.Or(), [text, node.test])
+    return node
+
+
+def _together(values: list[ast.expr]) -> list[ast.expr]:
+    """``x.get('k') == 'a' or x.get('k') == 'b'`` as ``x.get('k') in ('a', 'b')``."""
+    found: list[ast.expr] = []
+    for each in values:
+        before, after = _equal(found[-1]) if found else None, _equal(each)
+        if before is not None and after is not None and before[0] == after[0]:
+            texts: list[ast.expr] = [ast.Constant(text) for text in (*before[1], *after[1])]
+            assert isinstance(each, ast.Compare)
+            test = ast.Compare(each.left, [ast.In()], [ast.Tuple(texts, ast.Load())])
+            found[-1] = ast.copy_location(test, each)
+        else:
+            found.append(each)
+    return found
+
+
+def _equal(node: ast.expr) -> tuple[str, tuple[str, ...]] | None:
+    """The value (its code) that is compared with texts, and these."""
+    match node:
+        case ast.Compare(ast.Name() | ast.Call() as left, [ast.Eq()], [ast.Constant(str(text))]):
+            texts: tuple[str, ...] = (text,)
+        case ast.Compare(ast.Name() | ast.Call() as left, [ast.In()], [ast.Tuple(elements)]):
+            texts = tuple(
+                each.value
+                for each in elements
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
+            if len(texts) < len(elements):
+                return None
+        case _:
+            return None
+    if isinstance(left, ast.Call) and not (
+        isinstance(left.func, ast.Attribute) and left.func.attr == "get"
+    ):
+        return None
+    return ast.unparse(left), texts
 
 
 def _displayed(node: ast.AST) -> None:

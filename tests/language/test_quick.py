@@ -197,3 +197,61 @@ def test_what_calls_itself_looks_at_each_object_once(last: object) -> None:
         return
     mapping.quicken()
     assert mapping.run(document, *GIVEN) == general
+
+
+NAMED = """
+$let: { u: = wire.u }
+a: { $when: wire.u, x: = u.x, y: = u.y }
+b: = wire.u.y
+c: = wire.u.x
+"""
+
+
+def test_a_name_for_what_is_read_is_tested_where_that_is_read() -> None:
+    text = _text(NAMED, "usual: { read: { wire: [u], u: [x] } }")
+    assert text.count("raise Unusual") == 2 and re.search(r"\bv_u_1\b", text) is None
+    assert "'y'" not in text
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, {"x": 1, "y": 2}, {}, [], [1], 0, "", None], ids=str)
+def test_what_such_a_name_is_given_is_any_value(value: object) -> None:
+    mapping = section(NAMED, parse("usual: { read: { wire: [u], u: [x] } }", "usual.yaml"))
+    general = mapping.run({"u": value}, *GIVEN)
+    mapping.quicken()
+    assert mapping.run({"u": value}, *GIVEN) == general
+
+
+def test_what_stays_empty_is_not_made() -> None:
+    text = _text(
+        "a: { $empty: drop, b: { $empty: drop, c: = wire.c } }\nd: = wire.d",
+        "usual: { read: { wire: [d] } }",
+    )
+    assert "'a'" not in text and "'b'" not in text
+
+
+@pytest.mark.parametrize("kind", ["a", "b", "c", None, 1, [], {}], ids=str)
+def test_several_texts_are_compared_at_once(kind: object) -> None:
+    given = "usual: { read: { wire: [l] } }"
+    text = "n: \"= length(wire.l[?k == 'a' || k == 'b' || k == 'c'])\""
+    assert "in ('a', 'b', 'c')" in _text(text, given)
+    mapping = section(text, parse(given, "usual.yaml"))
+    general = mapping.run({"l": [{"k": kind}]}, *GIVEN)
+    mapping.quicken()
+    assert mapping.run({"l": [{"k": kind}]}, *GIVEN) == general
+
+
+@pytest.mark.parametrize("value", [1, 1.5, None, "x"], ids=str)
+def test_a_sum_of_sums_is_made_in_steps(value: object) -> None:
+    given = "usual: { read: { wire: [a, b] } }"
+    text = "n: = add(add(wire.a, wire.b), wire.a)"
+    assert "[-1]" not in _text(text, given)
+    mapping = section(text, parse(given, "usual.yaml"))
+    try:
+        general = mapping.run({"a": value, "b": 2}, *GIVEN)
+    except Refusal as refused:
+        mapping.quicken()
+        with pytest.raises(Refusal, match=re.escape(str(refused))):
+            mapping.run({"a": value, "b": 2}, *GIVEN)
+        return
+    mapping.quicken()
+    assert mapping.run({"a": value, "b": 2}, *GIVEN) == general

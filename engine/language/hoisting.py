@@ -1,0 +1,131 @@
+"""Reading each key of a usual object once, where several places of a quick form read it."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Mapping
+
+from engine.language.statements import blocks, replaced, restated, target, uses, walk
+
+Usual = Mapping[str, frozenset[str]]
+
+
+def hoist(function: ast.FunctionDef, usual: Usual) -> frozenset[str]:
+    """Keys that are read at several places are read once; the names that they get."""
+    late = _late(function, usual)
+
+    def asked(node: ast.AST) -> tuple[str, str] | None:
+        read = late.get(id(node)) or reading(node)
+        return read if read is not None and read[0] in usual else None
+
+    counts = Counter(read for each in walk(function) if (read := asked(each)) is not None)
+    often = {read: f"k_{position}" for position, read in enumerate(counts) if counts[read] > 1}
+
+    def replace(node: ast.expr) -> ast.expr:
+        read = asked(node)
+        if read is None or read not in often:
+            return node
+        return ast.copy_location(ast.Name(often[read], ast.Load()), node)
+
+    replaced(function, replace)
+
+    for body in list(blocks(function)):
+        for position in range(len(body) - 1, -1, -1):
+            getter = target(body[position]) or ""
+            if getter[:2] != "g_":
+                continue
+            for (name, key), variable in often.items():
+                if name == getter[2:]:
+                    _place(body, position + 1, variable, getter, key)
+    return frozenset(often.values())
+
+
+def reading(node: ast.AST) -> tuple[str, str] | None:
+    """The object and the key of ``g_x('key')``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+        name, key = node.func.id, node.args[0]
+        if name[:2] == "g_" and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return name[2:], key.value
+    return None
+
+
+def _late(function: ast.FunctionDef, usual: Usual) -> dict[int, tuple[str, str]]:
+    """The nodes ``x.get('key')`` behind the getter of ``x``, with what they read: what looks for
+    unread keys reads so."""
+    found = {}
+    for body in blocks(function):
+        for position, statement in enumerate(body):
+            name = target(statement) or ""
+            if name[:2] != "g_" or name[2:] not in usual:
+                continue
+            for after in body[position + 1 :]:
+                for node in walk(after):
+                    match node:
+                        case ast.Call(
+                            ast.Attribute(ast.Name(owner), "get"), [ast.Constant(str(key))]
+                        ) if owner == name[2:]:
+                            found[id(node)] = (owner, key)
+    return found
+
+
+def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
+    """Read a key where all that use it come after, as late as that can be."""
+    users = [each for each in body[start:] if uses(each, variable)]
+    (first, *others) = users
+    if not others and isinstance(first, ast.If) and not uses(first.test, variable):
+        there = any(uses(each, variable) for each in first.body)
+        if there is not any(uses(each, variable) for each in first.orelse):
+            _place(first.body if there else first.orelse, 0, variable, getter, key)
+            return
+    call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
+    read = ast.Assign([ast.Name(variable, ast.Store())], call)
+    body.insert(body.index(first), ast.copy_location(read, first))
+
+
+def same_object(
+    function: ast.FunctionDef, usual: Usual, read: frozenset[str]
+) -> list[tuple[str, str]]:
+    """Usual objects that are another name for what was read once: they are tested where they are
+    read, in place, and have that name only. The old names with the new."""
+    alias: dict[str, str] = {}
+    stores = Counter(
+        each.id
+        for each in walk(function)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    )
+    for body in blocks(function):
+        for statement in body:
+            name = target(statement)
+            if name is None or name not in usual or not isinstance(statement, ast.Assign):
+                continue
+            value = statement.value
+            if isinstance(value, ast.Name) and value.id in read and stores[name] == 1:
+                alias[name] = value.id
+    several = Counter(alias.values())
+    alias = {name: key for name, key in alias.items() if several[key] == 1}
+    for name, key in alias.items():
+        _renamed(function, name, key)
+    return list(alias.items())
+
+
+def _renamed(function: ast.FunctionDef, name: str, key: str) -> None:
+    def restate(node: ast.stmt) -> list[ast.stmt]:
+        if target(node) == name:
+            return []
+        if target(node) != key:
+            return [node]
+        text = (
+            f"if {key} is not None and (type({key}) is not dict"
+            f" or not _usual_{name}.issuperset({key})): raise Unusual"
+        )
+        (test,) = ast.parse(text).body
+        for each in walk(test):
+            if hasattr(each, "lineno"):
+                ast.copy_location(each, node)
+        return [node, test]
+
+    restated(function, restate)
+    for each in walk(function):
+        if isinstance(each, ast.Name) and each.id == name:
+            each.id = key
