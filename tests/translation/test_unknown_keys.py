@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from engine.errors import Rejected, UpstreamError
+from engine.resources import shipped
 from engine.translation.losses import Loss
 from engine.translation.translator import Translator
 from tests.support.translations import (
@@ -38,33 +40,7 @@ OWN_DATA = frozenset(
 GAPS: dict[str, dict[str, set[str]]] = {
     # the raw text of reasoning, of which the summary is told
     "request": {"openai-responses": {"input[].content[]"}},
-    "response": {
-        # blocks taken whole where no other rule knows them; numbers of the server, on purpose
-        "bedrock-converse": {
-            "metrics",
-            "output.message.content[]",
-            "output.message.content[].reasoningContent",
-            "output.message.content[].reasoningContent.reasoningText",
-            "output.message.content[].toolUse",
-            "performanceConfig",
-        },
-        # what is billed is left out on purpose
-        "cohere": {"usage.billed_units"},
-        # sources that several citations share
-        "gemini": {
-            "candidates[].groundingMetadata.groundingChunks[]",
-            "candidates[].groundingMetadata.groundingChunks[].web",
-        },
-        # what the answer repeats of the request
-        "openai-responses": {
-            "billing",
-            "output[].content[]",
-            "reasoning",
-            "text",
-            "text.format",
-            "tools[]",
-        },
-    },
+    "response": {"openai-responses": {"output[].content[]"}},
     "stream": {
         "cohere": {
             "delta.message.citations.sources[]",
@@ -85,6 +61,15 @@ GAPS: dict[str, dict[str, set[str]]] = {
 
 # Where such a key is lost without a word on purpose, and why.
 ON_PURPOSE: dict[str, dict[str, dict[str, str]]] = {
+    "response": {
+        "openai-responses": {
+            "billing": "what surrounds an answer is only for who speaks this format",
+            "reasoning": "it repeats the request",
+            "text": "it repeats the request",
+            "text.format": "it repeats the request",
+            "tools[]": "it repeats the request",
+        },
+    },
     "stream": {
         "openai-chat": {"choices[].message": "beside a delta it repeats all that was said"},
     },
@@ -211,3 +196,12 @@ def sources(kind: str) -> list[str]:
 def test_no_unknown_key_is_lost_silently(kind: str, source: str) -> None:
     known = GAPS[kind].get(source, set()) | ON_PURPOSE.get(kind, {}).get(source, {}).keys()
     assert silent(kind, source) <= known
+
+
+@pytest.mark.parametrize("source", ON_PURPOSE["response"])
+def test_what_an_answer_loses_on_purpose_is_ignored_as_a_whole(source: str) -> None:
+    meant = ON_PURPOSE["response"][source]
+    read = yaml.safe_load((shipped("mappings") / source / "response.yaml").read_text())["read"]
+    wholes = {f"wire.{re.split(r'[.[]', path)[0]}" for path in meant}
+    assert wholes <= {each.strip() for each in read["$else"]["$ignore"]}
+    assert meant.keys() <= silent("response", source)
