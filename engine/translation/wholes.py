@@ -277,7 +277,7 @@ def _part(
         said = part.get("text", "")
     if part.get("redacted"):
         begin["redacted"] = True
-    if kind == "image":
+    if kind == "image" and "source" in part:
         begin["source"] = part["source"]
     yield begin | nested.of(part, "other" if kind == "other" else "part")
     word = "args" if kind == "call" else kind

@@ -298,6 +298,16 @@ def test_what_is_no_answer_is_an_error(raw: bytes) -> None:
     assert not replay.started
 
 
+@pytest.mark.parametrize("target", CLIENTS)
+def test_a_picture_that_is_not_there_breaks_no_stream(target: str) -> None:
+    message = {"role": "assistant", "content": "a", "images": [{"type": "image_url"}]}
+    body = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    replay = translator().replay("openai-chat", target, LIMIT, request={})
+    replay.feed(dumps(body))
+    assert replay.close()
+    assert replay.error is None
+
+
 @pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled"])
 @pytest.mark.parametrize("target", CLIENTS)
 def test_an_answer_that_is_not_over_is_no_stream(status: str, target: str) -> None:
