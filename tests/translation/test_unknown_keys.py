@@ -8,6 +8,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import yaml
 
 from engine.errors import Rejected, UpstreamError
 from engine.resources import shipped
-from engine.translation.losses import Loss
+from engine.translation.losses import Loss, told
 from engine.translation.translator import Translator
 from tests.support.translations import (
     ANY_MODEL,
@@ -204,3 +205,19 @@ def test_what_an_answer_loses_on_purpose_is_ignored_as_a_whole(source: str) -> N
     wholes = {f"wire.{re.split(r'[.[]', path)[0]}" for path in meant}
     assert wholes <= {each.strip() for each in read["$else"]["$ignore"]}
     assert meant.keys() <= silent("response", source)
+
+
+@pytest.mark.parametrize("source", sources("request"))
+def test_a_traced_run_loses_what_the_run_that_served_lost(source: str) -> None:
+    by = translator()
+    for case in [each for each in own_cases("request") if each.format == source][::12]:
+        for target in targets("request"):
+            body = marked(case.body, [])
+            model = MODELS.get(target, ANY_MODEL)
+            try:
+                made = by.request(body, source, target, model=model, headers=case.headers)
+            except Rejected:
+                continue
+            traced = told(made._read.trace(), made._write.trace(), "request", made._moved)
+            spelt = [replace(each, path=made._read.spelt(each.path)) for each in traced]
+            assert sorted(made.losses, key=str) == sorted(spelt, key=str)
