@@ -145,8 +145,7 @@ class Binding:
                 readings += [
                     ((*start, *below), where, how) for below, where, how in element.readings
                 ]
-                if element.rests:
-                    readings.append((start, (), WHOLE))
+                readings += [(start, where, WHOLE) for where in element.rests]
         for path, where, how in readings:
             if not together(where, branch):
                 if not together(settled(where), branch):

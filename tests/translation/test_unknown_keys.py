@@ -39,20 +39,9 @@ OWN_DATA = frozenset(
 # Where such a key is still lost without a word, by what is read and the object it stands in. What
 # is mended must go from here.
 GAPS: dict[str, dict[str, set[str]]] = {
-    # the raw text of reasoning, of which the summary is told
-    "request": {"openai-responses": {"input[].content[]"}},
-    "response": {"openai-responses": {"output[].content[]"}},
-    "stream": {
-        # an event repeats what the events before it said
-        "openai-responses": {
-            "",
-            "item",
-            "item.content[]",
-            "item.summary[]",
-            "part",
-            "part.annotations[]",
-        },
-    },
+    "request": {},
+    "response": {},
+    "stream": {},
 }
 
 # Where such a key is lost without a word on purpose, and why.
@@ -70,6 +59,13 @@ ON_PURPOSE: dict[str, dict[str, dict[str, str]]] = {
         "cohere": {
             "delta.usage.billed_units": "what is billed is no count of the answer",
             "delta.message.citations.sources[].document": "a document is somebody's own data",
+        },
+        "openai-responses": {
+            "": "what opens or closes a piece says nothing that other events do not say",
+            "part": "it is told by the event that closes it, or said again by its item",
+            "part.annotations[]": "each has an event of its own",
+            "item.content[]": "it repeats the parts that came before",
+            "item.summary[]": "it repeats the texts that came before",
         },
         "openai-chat": {"choices[].message": "beside a delta it repeats all that was said"},
     },
