@@ -188,38 +188,23 @@ def refine(env: Env, test: ast.expr, truth: bool) -> None:
 
 
 def _supposed(env: Env, test: ast.BoolOp) -> None:
-    """What holds where ``x is not None and type(x) is not kind`` (or more) does not."""
-    match test.values:
-        case [
-            ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
-            ast.Compare(
-                ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
-            ),
-        ] if one == two:
-            before = env.get(one, UNKNOWN)
-            env[one] = Fact(before.node, before.null, kind)
-        case [
-            ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
-            ast.BoolOp(
-                ast.Or(),
-                [
-                    ast.Compare(
-                        ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
-                    ),
-                    *_,
-                ],
-            ),
-        ] if one == two:
-            before = env.get(one, UNKNOWN)
-            env[one] = Fact(before.node, before.null, kind)
-        case [
-            ast.Compare(
-                ast.Call(ast.Name("type"), [ast.Name(one)]), [ast.IsNot()], [ast.Name(kind)]
-            ),
-            ast.Compare(ast.Name(two), [ast.IsNot()], [ast.Constant(None)]),
-        ] if one == two:
-            before = env.get(one, UNKNOWN)
-            env[one] = Fact(before.node, before.null, kind)
+    """What holds where ``x is not None and type(x) is not kind`` (or more) does not, in either
+    order."""
+    if len(test.values) != 2:
+        return
+    for there, other in (test.values, test.values[::-1]):
+        first: ast.expr = other
+        if isinstance(other, ast.BoolOp) and isinstance(other.op, ast.Or):
+            first = other.values[0]
+        match there, first:
+            case (
+                ast.Compare(ast.Name(one), [ast.IsNot()], [ast.Constant(None)]),
+                ast.Compare(
+                    ast.Call(ast.Name("type"), [ast.Name(two)]), [ast.IsNot()], [ast.Name(kind)]
+                ),
+            ) if one == two:
+                before = env.get(one, UNKNOWN)
+                env[one] = Fact(before.node, before.null, kind)
 
 
 def _compared(env: Env, test: ast.Compare, truth: bool) -> None:

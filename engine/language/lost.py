@@ -55,8 +55,7 @@ class Lost(list[Said]):
         which: Callable[[Any, Tree], list[tuple[str, ...]]] = unread,
     ) -> None:
         """The document held what no rule reads."""
-        for keys in which(value, tree):
-            self.extend([Said(number, joined(keys), None)])
+        self.extend(Said(number, joined(keys), None) for keys in which(value, tree))
 
 
 def joined(keys: Iterable[str]) -> str:
