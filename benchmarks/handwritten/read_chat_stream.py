@@ -84,6 +84,7 @@ class ReadChat:
         self._kept: dict[int, list[str]] = {}  # texts that wait for a name, or for their end
         self._wrapped: list[tuple[int, int]] = []  # free-text calls given out as functions
         self._called: set[int] = set()
+        self._worded: set[int] = set()  # choices whose thinking comes in plain words
         self._live: tuple[int, Any] | None = None  # the call whose arguments came last
         self._finish: dict[int, str] = {}
         self._usage: Body | None = None
@@ -162,8 +163,8 @@ class ReadChat:
                 self.lost.append("choice")
         content = delta.get("content")
         if not _THOUGHTS.isdisjoint(delta) or type(content) is list:
-            self._thinking(i, delta, out)
             self._details(i, delta, out)
+            self._thinking(i, delta, out)
         if content:
             self._text(i, choice, content, out)
         if refusal := delta.get("refusal"):
@@ -188,10 +189,9 @@ class ReadChat:
         for i, choice, delta in said:
             if more(choice, _CHOICE) or more(delta, _DELTA):
                 self.lost.append("choice")
+            self._details(i, delta, out)
+        for i, _, delta in said:
             self._thinking(i, delta, out)
-        if said[0][2].get("reasoning_details"):
-            for i, _, delta in said:
-                self._details(i, delta, out)
         for i, choice, delta in said:
             if content := delta.get("content"):
                 self._text(i, choice, content, out)
@@ -234,47 +234,89 @@ class ReadChat:
             self._spoken(i, "text", content, inside(choice.get("logprobs"), "content"), out)
 
     def _thinking(self, i: int, delta: Body, out: list[Body]) -> None:
-        """Thinking, under whatever name: the first that says something counts."""
-        for said in _thoughts(delta):
-            if said and type(said) is str:
-                self._spoken(i, "thinking", said, None, out)
-                return
+        """Thinking without marks, under whatever name: the first that says something counts."""
+        details = delta.get("reasoning_details")
+        if not (details and _marked(details)):
+            for said in _thoughts(delta):
+                if said and type(said) is str:
+                    self._spoken(i, "thinking", said, None, out)
+                    break
+        if delta.get("reasoning_content") or delta.get("reasoning"):
+            self._worded.add(i)
 
     def _details(self, i: int, delta: Body, out: list[Body]) -> None:
-        """Signatures of thinking, or thinking that only its vendor can read."""
+        """Thoughts that are signed, or that only their vendor can read: each mark ends one."""
         details = delta.get("reasoning_details")
         if not details:
             return
-        was = self._open.get(i)
-        vendor = self._ctx["vendor"]
         for detail in details:
             if more(detail, _DETAIL):
                 self.lost.append("detail")
-            if signature := detail.get("signature"):
-                if was and was != "thinking":
-                    out.append({"type": "part_end", "choice": i, "part": was})
-                if was != "thinking":
-                    out.append(_part(i, "thinking"))
-                mark = uncarry(signature, vendor, "sig")
-                out.append(_signature(i, "thinking", mark))
-            if data := detail.get("data"):
-                mark = merge_present(uncarry(data, vendor, "enc"), {"id": detail.get("id")})
+        if not _marked(details):
+            return
+        self._live = None
+        plain: Any = delta.get("reasoning_content") or delta.get("reasoning")
+        words = self._new_words(i, plain, details)
+        if words == "none":
+            self._spoken(i, "thinking", plain, None, out)
+        signed = [each for each in details if each.get("signature") and _words(each)]
+        mixed = words != "all" and len(signed) > 1
+        was = self._open.pop(i, None)
+        for detail in details:
+            was = self._detail(i, was, detail, words, mixed, out)
+        if was:
+            self._open[i] = was
+
+    def _new_words(self, i: int, plain: Any, details: list[Body]) -> str:
+        """Which words of details are new: all, unsigned ones (a signature comes with the whole
+        text, also of what was told already), or none beside plain words that say others."""
+        if not plain:
+            return "unsigned" if i in self._worded else "all"
+        if plain == "".join([_words(each) or "" for each in details]):
+            return "all"
+        unsigned = [_words(each) or "" for each in details if not each.get("signature")]
+        return "unsigned" if plain == "".join(unsigned) else "none"
+
+    def _detail(
+        self, i: int, was: str | None, detail: Body, words: str, mixed: bool, out: list[Body]
+    ) -> str | None:
+        """One thought or a piece of it; gives the part that is open now."""
+        vendor, ident = self._ctx["vendor"], {"id": detail.get("id")}
+        signature, data, text = detail.get("signature"), detail.get("data"), _words(detail)
+        new = text if words == "all" or (words == "unsigned" and not signature) else None
+        lost = mixed and signature and text
+        if lost:
+            self.lost.append("signature")
+            if was == "thinking":
+                out.append({"type": "part_end", "choice": i, "part": was})
+                was = None
+        elif signature or (new and not data):
+            if was != "thinking":
                 if was:
                     out.append({"type": "part_end", "choice": i, "part": was})
-                start = _part(i, "sealed")
-                if mark is not None and mark["kind"] == "redacted":
-                    start["redacted"] = True
-                out += [start, _signature(i, "sealed", mark)]
-                out.append({"type": "part_end", "choice": i, "part": "sealed"})
-        signed = any(detail.get("signature") for detail in details)
-        sealed = any(detail.get("data") for detail in details)
-        # what was told is signed: what comes now is another thought
-        if signed and (was == "thinking") != sealed:
-            out.append({"type": "part_end", "choice": i, "part": "thinking"})
-        if signed and not sealed and was != "thinking":
-            self._open[i] = "thinking"
-        elif signed or sealed:
-            self._open.pop(i, None)
+                out.append(_part(i, "thinking"))
+                was = "thinking"
+            if new:
+                out.append({"type": "thinking", "choice": i, "part": was, "delta": new})
+            if signature:
+                mark = merge_present(uncarry(signature, vendor, "sig"), ident)
+                out.append(_signature(i, was, mark))
+                out.append({"type": "part_end", "choice": i, "part": was})
+                was = None
+        if data:
+            mark = merge_present(uncarry(data, vendor, "enc"), ident)
+            if was:
+                out.append({"type": "part_end", "choice": i, "part": was})
+            start = _part(i, "sealed")
+            if mark is not None and mark["kind"] == "redacted":
+                start["redacted"] = True
+            out.append(start)
+            if new and not signature:
+                out.append({"type": "thinking", "choice": i, "part": "sealed", "delta": new})
+            out.append(_signature(i, "sealed", mark))
+            out.append({"type": "part_end", "choice": i, "part": "sealed"})
+            was = None
+        return was
 
     def _images(self, i: int, images: list[Body], out: list[Body]) -> None:
         self._live = None
@@ -402,8 +444,7 @@ def _thoughts(delta: Body) -> Iterator[Any]:
     yield delta.get("reasoning_content")
     yield delta.get("reasoning")
     if details := delta.get("reasoning_details"):
-        yield join_text(details, "")
-        yield "".join([text for each in details if type(text := each.get("summary")) is str])
+        yield "".join([_words(each) or "" for each in details])
     content = delta.get("content")
     if type(content) is list:
         found: list[Any] = []
@@ -412,6 +453,15 @@ def _thoughts(delta: Body) -> Iterator[Any]:
                 thinking = piece.get("thinking")
                 found += thinking if type(thinking) is list else [thinking]
         yield join_text(found, "")
+
+
+def _marked(details: list[Body]) -> bool:
+    return any(detail.get("signature") or detail.get("data") for detail in details)
+
+
+def _words(detail: Body) -> Any:
+    text = detail.get("text")
+    return detail.get("summary") if text is None else text
 
 
 def _part(i: int, part: Any, kind: str = "thinking") -> Body:

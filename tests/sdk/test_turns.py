@@ -170,6 +170,31 @@ def test_what_a_client_strips_comes_back_through_the_other_worker(
     assert signatures(upstream.received[-1].body.decode()) == kept
 
 
+def two_thoughts() -> Answer:
+    """A router's stream that tells two thoughts and their signatures in one event, before calls."""
+    answer = sdk_answer("openai-chat", "answer", True)
+    details = [
+        {"type": "reasoning.text", "text": text, "signature": signature, "index": index}
+        for index, (text, signature) in enumerate([("To Ghent.", SIGNED), ("To Bruges.", OTHER)])
+    ]
+    chunk = {"choices": [{"index": 0, "delta": {"reasoning_details": details}}]}
+    events = [each for each in answer.body.split(b"\n\n") if b"reasoning_content" not in each]
+    events.insert(1, b"data: " + json.dumps(chunk).encode())
+    return replace(answer, body=b"\n\n".join(events))
+
+
+@clients
+def test_two_thoughts_of_one_event_come_back_each_with_its_signature(
+    client: str, gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers(two_thoughts())
+    answer = ask(gateway, client, ROUTER, first(client), True)
+    ask(gateway, client, ROUTER, second(client, answer), True)
+    message = upstream.received[-1].document["messages"][1]
+    said = [(each.get("text"), each["signature"]) for each in message["reasoning_details"]]
+    assert said == [("To Ghent.", SIGNED), ("To Bruges.", OTHER)]
+
+
 def signed_by_another(target: str) -> Answer:
     answer = said(target, "answer", False)
     return Answer(answer.body.replace(SIGNED.encode(), OTHER.encode()), 200, answer.headers)
