@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from engine.language import encodings
@@ -313,10 +314,7 @@ def json_text(value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-# Of eighteen neighbours every ninth is looked at twice, so a ninth of the text shows whether so
-# many digits may stand in a row.
-_LONG, _STRIDE = re.compile(rb"[0-9]{18}"), 9
-_TWO = re.compile(rb"[0-9]{2}")
+_decode = msgspec.json.Decoder().decode
 
 
 @function("parse_json", "any", example=("parse_json(t)", {"t": "[1]"}, [1]))
@@ -325,10 +323,8 @@ def parse_json(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        data = text.encode()
-        if not _TWO.search(data[::_STRIDE]) or not _LONG.search(data):
-            return orjson.loads(data)
-    except ValueError:
+        return _decode(text.encode())
+    except (ValueError, RecursionError):
         pass  # perhaps a lone surrogate, which only the standard library takes
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)

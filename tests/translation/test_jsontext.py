@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -46,6 +47,91 @@ VALUES = st.recursive(
 def test_every_value_survives_writing_and_reading(value: Any) -> None:
     # Two surrogates side by side are one character in JSON: compare what JSON can tell apart.
     assert loads(dumps(value)) == json.loads(json.dumps(value))
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
+
+
+def _finite(number: str) -> float:
+    if math.isinf(float(number)):
+        raise ValueError(number)
+    return float(number)
+
+
+def _by_the_standard_library(text: bytes) -> str | None:
+    try:
+        words = text.decode().removeprefix("\ufeff")
+        return repr(json.loads(words, parse_constant=_refuse, parse_float=_finite))
+    except ValueError:
+        return None
+
+
+PIECES = [
+    *'{}[]",:\\/0189.eE+-utrfalsnd \t\n\x01\x7f',
+    "null",
+    "1e400",
+    "0e-400",
+    "NaN",
+    "Infinity",
+]
+PIECES += ["\\u", "\\ud83d", "\\ude00", "9" * 19, "é", "☃", "\U0001f600", "\ufeff"]
+BYTES = st.sampled_from(
+    [*(piece.encode() for piece in PIECES), b"\xff", b"\xed\xa0\x80", b"\xc0\x80"]
+)
+SEED = b'{"a":[1,-2.5e1,"\\ud83d\\ude00\\n\xc3\xa9",18446744073709551616,true,{}],"\\u0000":null}'
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(SEED)), st.integers(0, 3), BYTES), max_size=4))
+def test_a_text_however_spoilt_is_read_as_the_standard_library_reads_it_or_refused(
+    spoilt: list[tuple[int, int, bytes]],
+) -> None:
+    text = SEED
+    for at, left_out, put_in in spoilt:
+        text = text[:at] + put_in + text[at + left_out :]
+    expected = _by_the_standard_library(text)
+    if expected is None:
+        refusal(text)
+    else:
+        assert repr(loads(text)) == expected
+
+
+@settings(deadline=None)
+@given(st.floats(-1e308, 1e308), st.integers(1, 40))
+def test_every_spelling_of_a_number_is_the_same_number(number: float, digits: int) -> None:
+    for text in (repr(number), f"{number:.{digits}e}", f"{number:.{digits}f}"):
+        assert repr(loads(text)) == repr(json.loads(text))
+
+
+def _around(inner: str, kind: str) -> str:
+    return f"[{inner}]" if kind == "[" else f'{{"{kind}":{inner}}}'
+
+
+BESIDE = st.sampled_from(
+    ["", "1,", "[[]],", '"[[[{{{",', '"]]]}}}",', "18446744073709551616,", "[],[],"]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(MAX_DEPTH - 1, MAX_DEPTH + 2),
+    st.lists(st.sampled_from(["[", "k", "}", "[["]), min_size=1, max_size=5),
+    st.tuples(BESIDE, st.integers(0, 300)),
+    st.tuples(BESIDE, st.integers(0, 300)),
+)
+def test_the_limit_of_nesting_is_the_same_whatever_stands_inside_and_beside(
+    depth: int, kinds: list[str], before: tuple[str, int], after: tuple[str, int]
+) -> None:
+    text = "[]"
+    for level in range(depth - 2):
+        text = _around(text, kinds[level % len(kinds)])
+    behind = "".join("," + piece.rstrip(",") for piece in [after[0]] * after[1] if piece)
+    text = f"[{before[0] * before[1]}{text}{behind}]"
+    if depth <= MAX_DEPTH:
+        assert loads(text) == json.loads(text)
+    else:
+        assert refusal(text).reason == f"nested deeper than {MAX_DEPTH} levels"
 
 
 @pytest.mark.parametrize("digits", ["9223372036854775807", "-9223372036854775808"])
@@ -109,6 +195,10 @@ def test_not_a_number_and_infinity_are_refused_at_their_place(word: str, other: 
 )
 def test_numbers_too_large_are_refused_at_their_place(number: str) -> None:
     assert str(refusal(f'["1e400",1.5e3,\n{number}]')) == "line 2 column 1: number too large"
+
+
+def test_a_number_too_large_is_told_whatever_follows_it() -> None:
+    assert str(refusal("[1e400-2.5e1]")) == "line 1 column 2: number too large"
 
 
 def test_nesting_to_the_limit_is_read_and_written() -> None:
