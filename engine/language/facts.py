@@ -20,6 +20,7 @@ class Fact:
 
 
 UNKNOWN = Fact()
+OBJECT = Fact(null=False, kind="dict")
 _SOME = Fact(null=False)
 _BOOL = Fact(null=False, kind="bool")
 _INT, _LIST = Fact(null=False, kind="int"), Fact(kind="list")
@@ -34,7 +35,7 @@ _GIVEN = {
     "_text": Fact(null=False, kind="str"),
 }
 _DISPLAYS = {
-    ast.Dict: Fact(null=False, kind="dict"),
+    ast.Dict: OBJECT,
     ast.List: Fact(null=False, kind="list"),
     ast.ListComp: Fact(null=False, kind="list"),
     ast.Tuple: Fact(null=False, kind="tuple"),

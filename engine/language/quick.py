@@ -15,7 +15,9 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from typing import Any
 
-from engine.language.folding import Calls, Folding, Given, joined_calls
+from engine.language.folding import fold
+from engine.language.given import Calls, Given, joined_calls
+from engine.language.grounds import Grounds
 from engine.language.hoisting import hoist, reading, same_object
 from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
@@ -119,23 +121,21 @@ class _Quick:
         here = {name: keys for name, keys in own.items() if _getter(function, name) is not None}
         env = {name: fact for name, (fact, _) in given.items()}
 
-        def fold() -> Calls:
+        def folded() -> Calls:
             lists = of_objects(function, here)
-            folding = Folding(self._names, own, self._held, lists)
-            folding.function(function, dict(env))
-            return folding.calls
+            return fold(function, dict(env), Grounds(self._names, own, self._held, lists))
 
         _early(function)
         unbox(function)
-        fold()
+        folded()
         read = hoist(function, here)
         for name, key in same_object(function, here, read):
             own[key] = self.tested[f"_usual_{name}"] = here.pop(name)
-        calls = fold()
+        calls = folded()
         if suppose(function, read):
-            calls = fold()
+            calls = folded()
         while empty_out(function):
-            calls = fold()
+            calls = folded()
         for name, several in calls.items():
             found.setdefault(name, []).extend(several)
         hoist_invariants(function)
