@@ -99,6 +99,7 @@ class Attempts:
         )
         if credential.signer is not None:
             credential.signer.sign(request)
+        self._preparing.release(prepared)
         transport = self._snapshot.transport(credential)
         relay: Relay | None = None
         try:
@@ -141,8 +142,8 @@ class Attempts:
     def _relay(
         self, response: Response, candidate: Candidate, prepared: Prepared, streamed: bool
     ) -> Relay:
-        arrange = self._preparing.stream if streamed else self._preparing.replay
-        stream = arrange(candidate, prepared)
+        preparing = self._preparing
+        stream = preparing.stream(candidate, prepared) if streamed else preparing.replay(prepared)
         headers = self._replies.headers(
             response, prepared.losses, self._snapshot.settings.passthrough_headers
         )
@@ -165,13 +166,13 @@ class Attempts:
         if not isinstance(document, dict):
             return self._failure("garbage", "upstream", "the upstream's answer is no JSON object")
         if prepared.same:
-            error, usage = self._preparing.passing(candidate, document)
+            error, usage = self._preparing.passing(prepared, document)
             if error is not None:
                 return self._reported(error, prepared.cloak)
             body = self._preparing.passed(candidate, raw, document)
             await self._answer(response, prepared, body, usage, ())
             return None
-        answer = self._preparing.answer(candidate, prepared, document)
+        answer = self._preparing.answer(prepared, document)
         if answer.error is not None:
             return self._reported(answer.error, prepared.cloak)
         body = self._preparing.written(candidate, prepared, answer, raw, document)
@@ -183,7 +184,7 @@ class Attempts:
         self, response: Response, candidate: Candidate, prepared: Prepared, limit: asyncio.Timeout
     ) -> Failure | None:
         """A stream read to its end for a client that wants a whole answer."""
-        gathering, clock = self._preparing.gather(candidate, prepared), asyncio.get_running_loop()
+        gathering, clock = self._preparing.gather(prepared), asyncio.get_running_loop()
         arriving = chunks(response)
         async for chunk in arriving:
             gathering.feed(chunk)

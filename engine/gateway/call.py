@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from engine.errors import Rejected
@@ -12,7 +13,9 @@ from engine.gateway.context import Context
 from engine.gateway.ingress import Match
 from engine.translation import jsontext
 from engine.translation.formats import Format
+from engine.translation.held import Held
 from engine.translation.jsontext import JsonError
+from engine.translation.plan import Plan
 
 # Longer than any vendor's; what a glob has to look through stays small.
 MAX_MODEL_NAME = 256
@@ -29,7 +32,7 @@ class Call:
 
     format: Format
     raw: bytes
-    body: dict[str, Any]
+    document: Held = field(repr=False)
     model: str
     stream: bool
     headers: Mapping[str, str] = field(repr=False)
@@ -37,6 +40,11 @@ class Call:
     debug: bool = False
     alternatives: tuple[str, ...] = ()
     as_array: bool = False
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The document in ``raw``, read anew where it was let go of."""
+        return self.document.get()
 
     @property
     def stream_type(self) -> bytes:
@@ -56,7 +64,7 @@ class Prepared:
     path: str
     headers: Mapping[str, str]
     body: bytes
-    plan: Any
+    plan: Plan
     losses: Sequence[Any]
     same: bool
     stream: bool
@@ -92,7 +100,7 @@ def read(match: Match, raw: bytes, headers: Mapping[str, str], context: Context)
     return Call(
         format=match.format,
         raw=raw,
-        body=body,
+        document=Held(body, partial(jsontext.loads, raw)),
         model=model,
         stream=match.streamed(body),
         headers=headers,

@@ -145,7 +145,7 @@ def _answer(
             stream = preparing.stream(candidate, prepared, explain=True)
         else:
             given = jsontext.dumps(asked["answer"])
-            stream = preparing.replay(candidate, prepared)
+            stream = preparing.replay(prepared)
         out = stream.feed(given) + stream.close()
         return {
             "stream": out.decode("utf-8", "replace"),
@@ -167,7 +167,7 @@ def _answer(
     if "answer" not in asked:
         return None
     document = asked["answer"]
-    answer = preparing.answer(candidate, prepared, document)
+    answer = preparing.answer(prepared, document)
     body = preparing.written(candidate, prepared, answer, jsontext.dumps(document), document)
     return {
         "body": jsontext.loads(body),
@@ -182,7 +182,7 @@ def _gathered(
     given: bytes, preparing: Preparing, candidate: Candidate, prepared: Prepared
 ) -> Document:
     """The whole answer that a recorded stream becomes."""
-    gathering = preparing.gather(candidate, prepared)
+    gathering = preparing.gather(prepared)
     gathering.feed(given)
     gathering.close()
     body = None

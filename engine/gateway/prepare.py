@@ -188,6 +188,9 @@ class Preparing:
             body = call.raw
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
+            plan = self._snapshot.translator.observing(
+                call.body, call.format.name, provider.name, streams
+            )
             asks = self._asks_usage(candidate)
             asked: list[dict[str, Any]] = []
             if asks is not None:
@@ -199,7 +202,7 @@ class Preparing:
                 path,
                 headers,
                 body,
-                None,
+                plan,
                 (),
                 True,
                 streams,
@@ -272,6 +275,13 @@ class Preparing:
             **_features(call, candidate.credential, prepared.wire),
         }
 
+    def release(self, prepared: Prepared) -> None:
+        """Let go of the documents while the upstream works: the client's bytes and those that were
+        sent are all that another attempt needs."""
+        document = self._call.document
+        document.release()
+        self._snapshot.translator.release(prepared.plan, document.get)
+
     # -- the way back
 
     def stream(
@@ -283,8 +293,6 @@ class Preparing:
             source=prepared.wire,
             target=call.format.name,
             plan=prepared.plan,
-            request=call.body,
-            provider=candidate.credential.provider.name,
             explain=explain and not prepared.same,
         )
         if prepared.same:
@@ -296,40 +304,34 @@ class Preparing:
             stream.through(prepared.cloak.stage())
         return stream
 
-    def replay(self, candidate: Candidate, prepared: Prepared) -> Replay:
+    def replay(self, prepared: Prepared) -> Replay:
         """What a whole answer goes through on its way to a client that wants a stream."""
         stream = self._snapshot.translator.replay(
             prepared.wire,
             self._call.format.name,
             self._snapshot.settings.max_answer,
             plan=prepared.plan,
-            request=self._call.body,
-            provider=candidate.credential.provider.name,
         )
         if prepared.cloak is not None and prepared.cloak.restores:
             stream.through(prepared.cloak.stage())
         return stream
 
-    def gather(self, candidate: Candidate, prepared: Prepared) -> Gathering:
+    def gather(self, prepared: Prepared) -> Gathering:
         """What a stream goes through on its way to a client that wants a whole answer."""
         return self._snapshot.translator.gather(
             prepared.wire,
             self._call.format.name,
             self._snapshot.settings.max_answer,
             plan=prepared.plan,
-            request=self._call.body,
-            provider=candidate.credential.provider.name,
         )
 
-    def answer(self, candidate: Candidate, prepared: Prepared, document: dict[str, Any]) -> Answer:
+    def answer(self, prepared: Prepared, document: dict[str, Any]) -> Answer:
         """The upstream's whole answer, read. Raises UpstreamError."""
         return self._snapshot.translator.response(
             document,
             source=prepared.wire,
             target=self._call.format.name,
-            provider=candidate.credential.provider.name,
             plan=prepared.plan,
-            request=self._call.body,
         )
 
     def written(
@@ -346,11 +348,11 @@ class Preparing:
         return self.encoded(prepared, answer.body)
 
     def passing(
-        self, candidate: Candidate, document: dict[str, Any]
+        self, prepared: Prepared, document: dict[str, Any]
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The error and the usage in an answer that goes on as it is. Raises UpstreamError."""
-        call, provider = self._call, candidate.credential.provider.name
-        return self._snapshot.translator.passing(document, call.format.name, call.body, provider)
+        name = self._call.format.name
+        return self._snapshot.translator.passing(document, name, prepared.plan)
 
     def passed(self, candidate: Candidate, raw: bytes, document: dict[str, Any]) -> bytes:
         """The upstream's bytes with the model's name as the client says it."""

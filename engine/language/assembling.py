@@ -8,6 +8,7 @@ from engine.language.lines import Lines
 from engine.language.lost import SOURCES, sources
 from engine.language.programs import Program
 from engine.language.results import Library
+from engine.language.roots import ASKED, asked
 from engine.language.scope import Scope
 from engine.language.sections import Forms, Roots, Section
 from engine.language.source import Node, Pos
@@ -68,7 +69,10 @@ def section_program(
             val = compiler.node(node, scope)
             result = compiler.stable(val)
         compiler.out.add(f"return {compiler.written(val, result)}")
-    return assemble(labelled(label, traced), compiler, [compiler.out])
+    program = assemble(labelled(label, traced), compiler, [compiler.out])
+    if not traced:
+        program.constants[ASKED] = asked(program.source, roots.free)
+    return program
 
 
 def section(label: str, node: Node, library: Library, roots: Roots, whole: bool = True) -> Section:

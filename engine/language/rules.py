@@ -15,6 +15,7 @@ from engine.language.loops import assign, mutations
 from engine.language.programs import Program
 from engine.language.reads import WHOLE, Binding
 from engine.language.results import NOTHING, Library, scalar_text
+from engine.language.roots import ASKED, asked
 from engine.language.scope import Name, Ref, Scope
 from engine.language.sections import Forms, Roots
 from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
@@ -98,6 +99,7 @@ class HalfCompiler:
             number: compiler.sources.keys(binding) for number, binding in compiler.unread.items()
         }
         if not self.traced:
+            program.constants[ASKED] = asked(program.source, self.roots.free)
             program.names[STEADY] = program.constants[STEADY] = steady_rules(program.source)
         return program
 

@@ -15,6 +15,7 @@ from engine.errors import Defect
 from engine.language.lost import SOURCES, Lost, Said, Sources
 from engine.language.programs import Program
 from engine.language.results import Rule
+from engine.language.roots import ASKED, Asked
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
 from engine.language.trace import Trace, TracedLoss, untold
@@ -70,6 +71,11 @@ class Served:
     def traced(self) -> Program:
         """The same half compiled with tracing."""
         return self._forms.traced()
+
+    def asks(self, name: str) -> frozenset[str] | None:
+        """The keys that are read of a free root; None where there is no telling which."""
+        found: Asked = self.program.constants[ASKED]
+        return found[name]
 
     def ready(self) -> None:
         """Make what serves, so that whoever needs it first does not wait."""

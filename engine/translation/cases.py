@@ -29,6 +29,7 @@ from engine.resources import file_name
 from engine.translation.case_files import gather, rows
 from engine.translation.differing import difference
 from engine.translation.formats import KINDS, Format
+from engine.translation.held import Held
 from engine.translation.plan import Plan
 from engine.translation.translator import Translator
 
@@ -140,7 +141,16 @@ def _ctx(translator: Translator, side: Format, case: Case) -> Any:
     facts = name if isinstance(name, dict) else who.facts_for(model) if who else {}
     version = (who.api_version if who else None) or side.api_versions.default
     plan = Plan(
-        side.name, side.name, who, model, model, False, version, case.client, {}, 1_700_000_000
+        side.name,
+        side.name,
+        who,
+        model,
+        model,
+        False,
+        version,
+        Held(case.client),
+        {},
+        1_700_000_000,
     )
     ctx = plan.ctx(side, side.vendor)
     limits = {**side.limits.row(model), **(who.limits_for(model) if who else {})}

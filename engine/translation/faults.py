@@ -14,6 +14,7 @@ from engine.language.runtime import Refusal
 from engine.language.source import tree
 from engine.resources import file_name
 from engine.translation.formats import Format
+from engine.translation.held import Held
 from engine.translation.plan import Plan
 from engine.translation.providers import Provider
 
@@ -149,7 +150,7 @@ class Faults:
 
     def _plan(self, side: Format, who: Provider | None = None, model: str | None = None) -> Plan:
         now = int(self._now())
-        return Plan(side.name, side.name, who, model, model, False, None, {}, {}, now)
+        return Plan(side.name, side.name, who, model, model, False, None, Held({}), {}, now)
 
 
 def load_kinds(path: Path, cache: Cache) -> dict[str, int]:

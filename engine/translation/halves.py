@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import Rejected
 from engine.language.runtime import Refusal
 from engine.translation.framing import MAX_FRAME
+from engine.translation.held import Held
 from engine.translation.jsontext import loads
 from engine.translation.plan import Plan, decide
 from engine.translation.streams import Encoder
@@ -45,7 +46,7 @@ class Halves:
             side.api_versions.default if side else None
         )
         given = body or {}
-        return Plan(client, upstream, who, model, model, False, version, given, {}, self._now)
+        return Plan(client, upstream, who, model, model, False, version, Held(given), {}, self._now)
 
     def request_in(self, body: Body, source: str) -> Body:
         """A request of this format in the canonical form. Raises Rejected."""

@@ -14,8 +14,9 @@ from typing import Any
 
 from engine.errors import Rejected
 from engine.language.runtime import Refusal
-from engine.language.sections import Section
+from engine.language.sections import Section, Served
 from engine.translation.formats import Format
+from engine.translation.held import Held
 from engine.translation.jsontext import dumps
 from engine.translation.providers import Provider
 
@@ -27,13 +28,13 @@ class Ctx(dict[str, Any]):
     """``ctx`` of one translation; the digest of the request is made when a rule first asks for
     it."""
 
-    __slots__ = ("body",)
-    body: Any
+    __slots__ = ("asked",)
+    asked: Held
 
     def __missing__(self, key: str) -> Any:
         if key != "request_digest":
             raise KeyError(key)
-        value = hashlib.sha256(dumps(self.body)).hexdigest()[:24]
+        value = hashlib.sha256(dumps(self.asked.get())).hexdigest()[:24]
         self[key] = value
         return value
 
@@ -43,7 +44,8 @@ class Plan:
     """The decisions of one request, made once. ``model`` is the upstream's name, ``client_model``
     the client's; ``vendor`` is whose signatures the upstream makes, ``signs`` whether it makes any
     that it wants back; ``scope`` tells the account from others there, where accounts are told
-    apart; ``canonical`` is the request as it was read."""
+    apart; ``asked`` is the client's request and ``read`` the canonical one, both let go of while
+    the upstream works."""
 
     source: str
     target: str
@@ -52,15 +54,29 @@ class Plan:
     client_model: str | None
     stream: bool
     api_version: str | None
-    body: dict[str, Any]
+    asked: Held
     options: dict[str, Any]
     now: int
     vendor: str = ""
     signs: bool = False
     scope: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
-    canonical: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    read: Held = field(default_factory=lambda: Held({}), repr=False, compare=False)
     _facts: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The client's request."""
+        return self.asked.get()
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        """The request as it was read."""
+        return self.read.get()
+
+    def client(self, half: Served) -> dict[str, Any]:
+        """As much of the client's request as a half of the answer reads."""
+        return self.asked.of(half.asks("client"))
 
     @property
     def renamed(self) -> Mapping[str, str]:
@@ -72,7 +88,7 @@ class Plan:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
         signatures."""
         ctx = Ctx(self._facts or self._known(), vendor=vendor, format=side.name)
-        ctx.body = self.body
+        ctx.asked = self.asked
         return ctx
 
     def _known(self) -> dict[str, Any]:

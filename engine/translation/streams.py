@@ -66,7 +66,7 @@ class Encoder:
         if origins is not None:
             self.losses.places = origins.places
         self._ctx = plan.ctx(client, client.vendor)
-        self._roots = (plan.body, plan.data, self._ctx)
+        self._roots = (plan.client(self._half), plan.data, self._ctx)
         framing = client.framing
         assert framing.kind.writer is not None
         self._name = framing.event_name
@@ -167,7 +167,7 @@ class Stream:
         self._losses = self._half.losses(explain)
         self._plan = plan
         self._ctx = plan.ctx(upstream, plan.vendor)
-        self._roots = (plan.body, plan.data, self._ctx)
+        self._roots = (plan.client(self._half), plan.data, self._ctx)
         self._reader = upstream.framing.kind.reader(MAX_FRAME)
         self._name = upstream.framing.event_name
         self._origins = EventOrigins(self._half.sources)

@@ -18,7 +18,7 @@ import engine.translation.functions  # noqa: F401  (registers the functions of t
 from engine.errors import Rejected, UpstreamError
 from engine.language.cache import Cache, user_folder
 from engine.language.runtime import Refusal
-from engine.language.sections import Section
+from engine.language.sections import Section, Served
 from engine.language.source import Node, suggest
 from engine.resources import shipped
 from engine.translation.bridges import Gathering, Replay
@@ -27,8 +27,9 @@ from engine.translation.faults import ErrorAnswer, Faults, load_kinds
 from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
+from engine.translation.held import Held
 from engine.translation.losses import Moved, Origins
-from engine.translation.plan import Plan, decide, rejected
+from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
@@ -168,7 +169,7 @@ class Translator:
             plan.scope = scope
             plan.vendor = Vendor(plan.vendor, scope) if scope else plan.vendor
             reading.then = lambda result, moved: estrange(result, scope)
-        plan.canonical = self._run(reading, None)
+        plan.read.put(self._run(reading, None))
         return self._sent(client, upstream, plan, reading, edit, moved or {})
 
     def _sent(
@@ -251,7 +252,7 @@ class Translator:
             client_model=client_model or model,
             stream=bool(body.get("stream")) if stream is None else stream,
             api_version=version,
-            body=body,
+            asked=Held(body),
             options=options or {},
             now=int(self._now()),
             vendor=who.vendor if who else upstream.vendor,
@@ -262,7 +263,9 @@ class Translator:
         ctx = plan.ctx(client, client.vendor)
         ctx["api_version"], ctx["headers"] = own_version, said
         decide(plan, client.plan_read, body, ctx)
-        reading = Half(client.read["request"], body, (body, plan.data, ctx))
+        section = client.read["request"]
+        reading = Half(section, body, (body, plan.data, ctx))
+        plan.read = Held(again=partial(_read_again, section, plan.asked, plan.data, ctx))
         if said_body is not body:
             reading.spelling = client.spelling, said_body
         return plan, reading
@@ -306,6 +309,24 @@ class Translator:
             return rejected(traced, path, half.section, traced=True)
         return rejected(refusal, None, half.section, traced=False)
 
+    def release(self, plan: Plan, again: Callable[[], Body]) -> None:
+        """Let go of all of a request that its answer will not ask for, while the upstream works;
+        ``again`` gives the client's body once more to an answer of another kind."""
+        client, upstream = self.formats[plan.source], self.formats[plan.target]
+        halves: tuple[Served | None, Served | None]
+        if plan.stream:
+            halves = upstream.events_in, client.events_out
+        else:
+            halves = upstream.read["response"], client.write["response"]
+        keys: frozenset[str] = frozenset()
+        for half in halves:
+            asked = half.asks("client") if half is not None else None
+            if asked is None:
+                return
+            keys |= asked
+        plan.read.release()
+        plan.asked.release(lambda: client.spelling.read(again()), keys)
+
     # ---------------------------------------------------------------- answers
 
     def response(
@@ -322,30 +343,35 @@ class Translator:
         upstream, client, plan = self._between(source, target, plan, request, provider)
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
-        asked, data = plan.body, plan.data
-        roots = (asked, data, plan.ctx(upstream, plan.vendor))
-        half = reading = Half(upstream.read["response"], body, roots)
+        read, write = upstream.read["response"], client.write["response"]
+        roots = (plan.client(read), plan.data, plan.ctx(upstream, plan.vendor))
+        half = reading = Half(read, body, roots)
         try:
             canonical = reading.run()
             fit_answer(canonical)
-            roots = (asked, data, plan.ctx(client, client.vendor))
-            half = Half(client.write["response"], canonical, roots)
+            roots = (plan.client(write), plan.data, plan.ctx(client, client.vendor))
+            half = Half(write, canonical, roots)
             return Answer(half.run(), plan, reading, half)
         except Refusal as refusal:
             raise self._unusable(half, refusal) from None
 
-    def passing(
-        self, body: Body, format: str, request: Body, provider: str | None = None
-    ) -> tuple[Body | None, Body | None]:
-        """The canonical error and usage of a whole answer that goes to its client as it is.
-
-        Nothing else is read of the request or written. Raises UpstreamError.
-        """
+    def observing(
+        self, request: Body, format: str, provider: str | None = None, stream: bool | None = None
+    ) -> Plan:
+        """The plan for an answer that goes to its client as it is, as the request does."""
         side = self._format(format)
         who, _ = self._target(format, provider)
-        plan, _ = self._planned(side, side, who, request, None, None, None, None)
-        ctx = plan.ctx(side, who.vendor if who else side.vendor)
-        half = Half(side.read["response"], body, (plan.body, plan.data, ctx))
+        return self._planned(side, side, who, request, None, stream, None, None)[0]
+
+    def passing(self, body: Body, format: str, plan: Plan) -> tuple[Body | None, Body | None]:
+        """The canonical error and usage of a whole answer that goes to its client as it is.
+
+        Nothing else is read or written. Raises UpstreamError.
+        """
+        side = self._format(format)
+        section = side.read["response"]
+        ctx = plan.ctx(side, plan.vendor)
+        half = Half(section, body, (plan.client(section), plan.data, ctx))
         try:
             answer = half.run()
         except Refusal as refusal:
@@ -375,10 +401,10 @@ class Translator:
         body = request if isinstance(request, dict) else {}
         plan, reading = self._planned(client, upstream, who, body, None, None, None, None)
         try:
-            plan.canonical = reading.run()
+            plan.read.put(reading.run())
         except Refusal:
             # an answer may come without a request that could be sent
-            plan.canonical = {}
+            plan.read.put({})
         self._writing(client, upstream, plan, plan.canonical)
         return plan
 
@@ -408,8 +434,8 @@ class Translator:
         upstream, client, made = self._between(source, target, plan, request, provider)
 
         def write(canonical: Body) -> Half:
-            ctx = made.ctx(client, client.vendor)
-            return Half(client.write["response"], canonical, (made.body, made.data, ctx))
+            section, ctx = client.write["response"], made.ctx(client, client.vendor)
+            return Half(section, canonical, (made.client(section), made.data, ctx))
 
         return Gathering(upstream, client, made, max_bytes, write)
 
@@ -426,8 +452,8 @@ class Translator:
         upstream, client, made = self._between(source, target, plan, request, provider)
 
         def read(body: Body) -> Half:
-            ctx = made.ctx(upstream, made.vendor)
-            return Half(upstream.read["response"], body, (made.body, made.data, ctx))
+            section, ctx = upstream.read["response"], made.ctx(upstream, made.vendor)
+            return Half(section, body, (made.client(section), made.data, ctx))
 
         return Replay(upstream, client, made, max_bytes, read)
 
@@ -542,3 +568,10 @@ class Translator:
             target = who.format
         upstream = self._format(target)
         return who or self.providers.get(upstream.default_provider), upstream
+
+
+def _read_again(section: Section, asked: Held, data: Body, ctx: Ctx) -> Body:
+    """The canonical form of what a client asked, which was read before."""
+    body = asked.get()
+    canonical: Body = section.run(body, body, data, ctx)[0]
+    return canonical

@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import Rejected
 from engine.translation.framing import MAX_FRAME
+from engine.translation.held import Held
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.plan import Plan
 from tests.support import recordings
@@ -131,7 +132,7 @@ def test_recorded_traffic_is_read_into_the_canonical_form(row: recordings.Row) -
 
 
 def _plan_of(format: str, request: dict[str, Any]) -> Plan:
-    return Plan(format, format, None, None, None, False, None, request, {}, 0)
+    return Plan(format, format, None, None, None, False, None, Held(request), {}, 0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ def _read(case: OwnCase, whole: bool) -> tuple[Any, Any] | str:
     provider = case.provider.get(case.format)
     try:
         if not whole:
-            return by.passing(case.body, case.format, request, provider)
+            plan = by.observing(request, case.format, provider)
+            return by.passing(case.body, case.format, plan)
         answer = by.response(
             case.body, case.format, case.format, request=request, provider=provider
         )
