@@ -6,6 +6,8 @@ import ast
 from collections.abc import Container
 from dataclasses import dataclass
 
+from engine.language.statements import names
+
 Env = dict[str, "Fact"]
 
 
@@ -64,8 +66,7 @@ def fact_of(node: ast.expr, env: Env) -> Fact:
         name = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
         return known if known.node is not None else Fact(name, known.null, known.kind)
     if isinstance(node, ast.IfExp):
-        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-        there = {name: env[name] for name in names if name in env}
+        there = {name.id: env[name.id] for name in names(node) if name.id in env}
         not_there = there.copy()
         refine(there, node.test, True)
         refine(not_there, node.test, False)

@@ -8,7 +8,6 @@ bound wherever it is read.
 from __future__ import annotations
 
 import ast
-import copy
 from collections import Counter
 
 from engine.language.facts import OBJECT, Env, Fact, assigned, fact_of, forget, joined, refine
@@ -26,7 +25,7 @@ from engine.language.nodes import (
     nowhere,
     stored,
 )
-from engine.language.statements import uses
+from engine.language.statements import copied, names, uses, walk
 
 _ENDS = (ast.Return, ast.Raise, ast.Continue)
 
@@ -34,12 +33,8 @@ _ENDS = (ast.Return, ast.Raise, ast.Continue)
 def fold(node: ast.FunctionDef, env: Env, grounds: Grounds) -> Calls:
     """Fold a function in place; what it gives to other functions of the program. ``env``: what is
     known of its arguments."""
-    counts = Counter(
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    )
-    inside = {each.target.id for each in ast.walk(node) if isinstance(each, ast.NamedExpr)}
+    counts = Counter(each.id for each in names(node) if isinstance(each.ctx, ast.Store))
+    inside = {each.target.id for each in walk(node) if isinstance(each, ast.NamedExpr)}
     once = frozenset(name for name in inside if counts[name] == 1)
     expressions = Expressions(grounds, once)
     body = _Statements(grounds, once, expressions).block(node.body, env)
@@ -156,19 +151,19 @@ class _Statements:
             return False
         del out[-1 - len(copies) :]
         for position, (part, end) in enumerate(zip(parts, ends, strict=True)):
-            more = self.block([*copy.deepcopy(copies), *part], end)
+            more = self.block([*map(copied, copies), *part], end)
             (before.orelse if position else before.body).extend(more)
         out += self._closed(before, *ends, env)
         return True
 
     def _told(self, test: ast.expr, copies: list[ast.Assign], end: Env) -> bool | None:
         """What a test comes to at the end of a branch and after these copies, if that is known."""
-        wanted = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)}
+        wanted = {each.id for each in names(test)}
         wanted |= {each.value.id for each in copies if isinstance(each.value, ast.Name)}
         env = {name: alone(end[name]) for name in wanted if name in end}
         for each in copies:
-            self._assign(copy.deepcopy(each), env)
-        found = self._expressions.test(copy.deepcopy(test), env)
+            self._assign(copied(each), env)
+        found = self._expressions.test(copied(test), env)
         return bool(found.value) if isinstance(found, ast.Constant) else None
 
     def _closed(self, node: ast.If, there: Env, not_there: Env, env: Env) -> list[ast.stmt]:
@@ -217,7 +212,7 @@ class _Statements:
             inner.update(kept)
             calls, self._expressions.calls = self._expressions.calls, {}
             self._rounds.append([])
-            self.block(copy.deepcopy(node.body), inner)
+            self.block([copied(each) for each in node.body], inner)
             self._expressions.calls = calls
             ends = [*self._rounds.pop(), inner]
             after = {
@@ -235,7 +230,7 @@ def _asked(node: ast.AST) -> set[str]:
     """The names whose type is asked somewhere inside."""
     return {
         each.args[0].id
-        for each in ast.walk(node)
+        for each in walk(node)
         if isinstance(each, ast.Call) and named(each.func, "type")
         if isinstance(each.args[0], ast.Name)
     }

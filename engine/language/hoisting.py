@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Mapping
 
-from engine.language.statements import blocks, replaced, restated, target, uses, walk
+from engine.language.statements import blocks, names, replaced, restated, target, walk
 
 Usual = Mapping[str, frozenset[str]]
 
@@ -28,16 +28,17 @@ def hoist(function: ast.FunctionDef, usual: Usual) -> frozenset[str]:
             return node
         return ast.copy_location(ast.Name(often[read], ast.Load()), node)
 
-    replaced(function, replace)
+    replaced(function, {ast.Call}, replace)
 
-    for body in list(blocks(function)):
+    reads = _Reads(frozenset(often.values()))
+    for body in blocks(function):
         for position in range(len(body) - 1, -1, -1):
             getter = target(body[position]) or ""
             if getter[:2] != "g_":
                 continue
             for (name, key), variable in often.items():
                 if name == getter[2:]:
-                    _place(body, position + 1, variable, getter, key)
+                    reads.place(body, position + 1, variable, getter, key)
     return frozenset(often.values())
 
 
@@ -69,18 +70,36 @@ def _late(function: ast.FunctionDef, usual: Usual) -> dict[int, tuple[str, str]]
     return found
 
 
-def _place(body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
-    """Read a key where all that use it come after, as late as that can be."""
-    users = [each for each in body[start:] if uses(each, variable)]
-    (first, *others) = users
-    if not others and isinstance(first, ast.If) and not uses(first.test, variable):
-        there = any(uses(each, variable) for each in first.body)
-        if there is not any(uses(each, variable) for each in first.orelse):
-            _place(first.body if there else first.orelse, 0, variable, getter, key)
-            return
-    call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
-    read = ast.Assign([ast.Name(variable, ast.Store())], call)
-    body.insert(body.index(first), ast.copy_location(read, first))
+class _Reads:
+    """Puts the reading of keys in place. ``variables``: the names of what is read."""
+
+    def __init__(self, variables: frozenset[str]) -> None:
+        self._variables = variables
+        # by the identity of a statement or test those that are used in it
+        self._used: dict[int, frozenset[str]] = {}
+
+    def place(self, body: list[ast.stmt], start: int, variable: str, getter: str, key: str) -> None:
+        """Read a key where all that use it come after, as late as that can be."""
+        users = [each for each in body[start:] if self._uses(each, variable)]
+        (first, *others) = users
+        if not others and isinstance(first, ast.If) and not self._uses(first.test, variable):
+            there = any(self._uses(each, variable) for each in first.body)
+            if there is not any(self._uses(each, variable) for each in first.orelse):
+                inner = first.body if there else first.orelse
+                self.place(inner, 0, variable, getter, key)
+                return
+        call = ast.Call(ast.Name(getter, ast.Load()), [ast.Constant(key)], [])
+        read = ast.Assign([ast.Name(variable, ast.Store())], call)
+        body.insert(body.index(first), ast.copy_location(read, first))
+
+    def _uses(self, node: ast.stmt | ast.expr, variable: str) -> bool:
+        """Whether a variable is used there. A reading is put only where it was used before, so what
+        was found of a statement stays so."""
+        found = self._used.get(id(node))
+        if found is None:
+            found = self._variables.intersection(each.id for each in names(node))
+            self._used[id(node)] = found
+        return variable in found
 
 
 def same_object(
@@ -89,11 +108,7 @@ def same_object(
     """Usual objects that are another name for what was read once: they are tested where they are
     read, in place, and have that name only. The old names with the new."""
     alias: dict[str, str] = {}
-    stores = Counter(
-        each.id
-        for each in walk(function)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    )
+    stores = Counter(each.id for each in names(function) if isinstance(each.ctx, ast.Store))
     for body in blocks(function):
         for statement in body:
             name = target(statement)
@@ -126,6 +141,6 @@ def _renamed(function: ast.FunctionDef, name: str, key: str) -> None:
         return [node, test]
 
     restated(function, restate)
-    for each in walk(function):
-        if isinstance(each, ast.Name) and each.id == name:
+    for each in names(function):
+        if each.id == name:
             each.id = key

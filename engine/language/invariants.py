@@ -11,7 +11,7 @@ import ast
 import itertools
 from collections import Counter
 
-from engine.language.statements import bodies, walk
+from engine.language.statements import bodies, names, walk
 
 # Names with one value from where they are set, and the parameters of a section.
 _SETTLED = frozenset({"v_", "k_", "a_"})
@@ -57,7 +57,7 @@ class _Invariants:
         self._numbers = numbers
         self._heads = heads
         self._changed = _changed(loop)
-        self._uses = Counter(each.id for each in walk(function) if isinstance(each, ast.Name))
+        self._uses = Counter(each.id for each in names(function))
         self._made: dict[str, str] = {}
 
     def take(self) -> None:
@@ -104,7 +104,7 @@ class _Invariants:
 
     def _settled(self, node: ast.expr) -> bool:
         """Whether this is worth a name, comes to the same in each round, and cannot fail."""
-        inside = list(walk(node))
+        inside = list(ast.walk(node))
         if len(inside) < _WORTH:
             return False
         own = Counter(each.id for each in inside if isinstance(each, ast.Name))

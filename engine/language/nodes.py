@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from engine.language.facts import Fact
-from engine.language.statements import walk
+from engine.language.statements import names, uses
 
 
 def alone(fact: Fact) -> Fact:
@@ -33,11 +33,7 @@ def is_copy(node: ast.stmt) -> bool:
 
 def stored(node: ast.AST) -> set[str]:
     """The names that get a value somewhere inside."""
-    return {
-        each.id
-        for each in walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
+    return {each.id for each in names(node) if isinstance(each.ctx, ast.Store)}
 
 
 def harmless(node: ast.expr) -> bool:
@@ -161,7 +157,7 @@ def _first(node: ast.AST, name: str) -> bool | None:
             return True
         case ast.IfExp(test):
             told = _first(test, name)
-            inside = any(isinstance(e, ast.Name) and e.id == name for e in walk(node))
+            inside = uses(node, name)
             # of its two values only one is looked at
             return told if told is not None or not inside else False
         case ast.Name(found):

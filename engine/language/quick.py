@@ -9,7 +9,6 @@ there on: what depends on them is folded away. An object with another key ends t
 from __future__ import annotations
 
 import ast
-import copy
 import re
 from collections import Counter
 from collections.abc import Container, Mapping
@@ -22,7 +21,7 @@ from engine.language.hoisting import hoist, reading, same_object
 from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
 from engine.language.results import UNTRUE
-from engine.language.statements import blocks, replaced, restated, target, uses, walk
+from engine.language.statements import blocks, copied, replaced, restated, target, uses, walk
 from engine.language.tidying import flatten, sweep
 from engine.language.unboxing import unbox
 from engine.language.unfilled import empty_out
@@ -72,7 +71,7 @@ class _Quick:
         known = _joined(calls)
         while True:
             found = {name: list(several) for name, several in calls.items()}
-            folded = {f.name: copy.deepcopy(f) for f in self._functions if f.name in known}
+            folded = {f.name: copied(f) for f in self._functions if f.name in known}
             for name, function in folded.items():
                 heads = [head.arg for head in function.args.args]
                 self._function(function, dict(zip(heads, known[name], strict=True)), found)
@@ -214,12 +213,11 @@ def _denied(function: ast.FunctionDef, untrue: list[ast.expr]) -> None:
     shapes = {_shape(each) for each in untrue}
 
     def replace(node: ast.expr) -> ast.expr:
-        if isinstance(node, ast.BoolOp | ast.Compare) and _shape(node) in shapes:
-            return ast.copy_location(ast.Constant(False), node)
-        return node
+        false = _shape(node) in shapes
+        return ast.copy_location(ast.Constant(False), node) if false else node
 
     if shapes:
-        replaced(function, replace)
+        replaced(function, {ast.BoolOp, ast.Compare}, replace)
 
 
 def _shape(node: ast.expr) -> str:
@@ -274,7 +272,7 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
         node.func = ast.Attribute(ast.Name(read[0], ast.Load()), "get", ast.Load())
         return node
 
-    replaced(function, replace)
+    replaced(function, {ast.Call}, replace)
 
     def tested(node: ast.stmt) -> list[ast.stmt]:
         name = (target(node) or "")[2:]

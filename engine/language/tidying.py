@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from engine.language.nodes import harmless
-from engine.language.statements import blocks, bodies, replaced, restated, target, uses, walk
+from engine.language.statements import blocks, bodies, names, replaced, restated, target, uses, walk
 
 # Names of what is made: results, objects, values inside expressions.
 _OWN = frozenset("rdt")
@@ -16,11 +16,7 @@ _OWN = frozenset("rdt")
 def sweep(function: ast.FunctionDef) -> None:
     """Take out what nobody reads, and put keys that are always set into the display."""
     while True:
-        read = {
-            each.id
-            for each in walk(function)
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-        }
+        read = {each.id for each in names(function) if isinstance(each.ctx, ast.Load)}
         taken = 0
 
         def bare(node: ast.expr, read: set[str] = read) -> ast.expr:
@@ -39,7 +35,7 @@ def sweep(function: ast.FunctionDef) -> None:
                 return []
             return [ast.copy_location(ast.Expr(node.value), node)]
 
-        replaced(function, bare)
+        replaced(function, {ast.NamedExpr}, bare)
         restated(function, kept)
         if not taken and not _coalesced(function):
             break
@@ -49,7 +45,7 @@ def sweep(function: ast.FunctionDef) -> None:
 def flatten(function: ast.FunctionDef) -> None:
     """Statements for what an expression binds on its way, and shorter tests, in place."""
     restated(function, _steps)
-    replaced(function, _shorter)
+    replaced(function, {ast.BoolOp, ast.IfExp}, _shorter)
 
 
 def _steps(node: ast.stmt) -> list[ast.stmt]:
@@ -152,7 +148,7 @@ def _merged(one: ast.stmt, other: ast.stmt) -> bool:
     place = other.targets[0]
     if not isinstance(place.value, ast.Name) or place.value.id != name:
         return False
-    if any(isinstance(each, ast.Name) and each.id == name for each in walk(other.value)):
+    if uses(other.value, name):
         return False
     one.value.keys.append(place.slice)
     one.value.values.append(other.value)
@@ -161,9 +157,9 @@ def _merged(one: ast.stmt, other: ast.stmt) -> bool:
 
 def _coalesced(function: ast.FunctionDef) -> bool:
     """A value that only gets another name gets that at once; whether anything was changed."""
-    counts = Counter(each.id for each in walk(function) if isinstance(each, ast.Name))
+    counts = Counter(each.id for each in names(function))
     changed = False
-    for body in [*blocks(function)]:
+    for body in blocks(function):
         for position in range(len(body) - 1, -1, -1):
             changed = _renamed(body, position, counts) or changed
             changed = _overwritten(body, position) or changed
@@ -185,18 +181,16 @@ def _renamed(body: list[ast.stmt], position: int, counts: Counter[str]) -> bool:
     start = position
     while left and start:
         start -= 1
-        inside = list(walk(body[start]))
-        names = [each for each in inside if isinstance(each, ast.Name)]
-        if any(each.id == new for each in names) or any(
-            isinstance(each, ast.Continue) for each in inside
-        ):
+        inside = walk(body[start])
+        named = [each.id for each in inside if isinstance(each, ast.Name)]
+        if new in named or any(isinstance(each, ast.Continue) for each in inside):
             return False
-        left -= sum(each.id == old for each in names)
+        left -= named.count(old)
     if left or start == position:
         return False
     for each in body[start:position]:
-        for name in walk(each):
-            if isinstance(name, ast.Name) and name.id == old:
+        for name in names(each):
+            if name.id == old:
                 name.id = new
     counts[new] += counts.pop(old) - 2
     del body[position]

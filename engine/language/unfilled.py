@@ -32,7 +32,7 @@ def empty_out(function: ast.FunctionDef) -> bool:
         return [node]
 
     if never:
-        replaced(function, decide)
+        replaced(function, {ast.BoolOp, ast.UnaryOp}, decide)
         restated(function, drop)
     return changed
 
