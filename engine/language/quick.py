@@ -20,6 +20,7 @@ from engine.language.grounds import Grounds
 from engine.language.hoisting import hoist, reading, same_object
 from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
+from engine.language.picking import pick
 from engine.language.results import UNTRUE
 from engine.language.statements import blocks, copied, replaced, restated, target, uses, walk
 from engine.language.tidying import flatten, sweep
@@ -135,11 +136,16 @@ class _Quick:
             calls = folded()
         while empty_out(function):
             calls = folded()
+        picked = pick(function, here)
+        if picked is not None:
+            calls = folded()
+            while empty_out(function):
+                calls = folded()
         for name, several in calls.items():
             found.setdefault(name, []).extend(several)
         hoist_invariants(function)
         proven = {name for name, (_, keys) in given.items() if keys and keys <= own.get(name, keys)}
-        _guard(function, here, proven)
+        _guard(function, here, proven | (picked or frozenset()))
         self.tested |= {f"_usual_{name}": keys for name, keys in here.items()}
         sweep(function)
         flatten(function)

@@ -16,7 +16,7 @@ _OWN = frozenset("rdt")
 def sweep(function: ast.FunctionDef) -> None:
     """Take out what nobody reads, and put keys that are always set into the display."""
     while True:
-        read = {each.id for each in names(function) if isinstance(each.ctx, ast.Load)}
+        read = _read(function)
         taken = 0
 
         def bare(node: ast.expr, read: set[str] = read) -> ast.expr:
@@ -26,11 +26,12 @@ def sweep(function: ast.FunctionDef) -> None:
 
         def kept(node: ast.stmt, read: set[str] = read) -> list[ast.stmt]:
             nonlocal taken
-            name = target(node)
-            if name is None or name in read:
+            name = target(node) or _filled(node)
+            if (name is None or name in read) and not _idle(node):
                 return [node]
-            assert isinstance(node, ast.Assign)
             taken += 1
+            if not isinstance(node, ast.Assign):
+                return []
             if harmless(node.value):
                 return []
             return [ast.copy_location(ast.Expr(node.value), node)]
@@ -40,6 +41,36 @@ def sweep(function: ast.FunctionDef) -> None:
         if not taken and not _coalesced(function):
             break
     _displayed(function)
+
+
+def _read(function: ast.FunctionDef) -> set[str]:
+    """The names that are read; to fill a list is not to read it."""
+    filled = {
+        id(node.value.func.value)
+        for node in walk(function)
+        if isinstance(node, ast.Expr) and _filled(node) is not None
+        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute)
+    }
+    return {
+        each.id
+        for each in names(function)
+        if isinstance(each.ctx, ast.Load) and id(each) not in filled
+    }
+
+
+def _filled(node: ast.stmt) -> str | None:
+    """The list of ``list.append(name)``."""
+    match node:
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "append"), [ast.Name()])):
+            return name
+    return None
+
+
+def _idle(node: ast.stmt) -> bool:
+    """Whether this is a loop in which nothing happens."""
+    if not isinstance(node, ast.For) or not harmless(node.iter):
+        return False
+    return all(isinstance(each, ast.Pass | ast.Continue) for each in node.body)
 
 
 def flatten(function: ast.FunctionDef) -> None:
