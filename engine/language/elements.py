@@ -97,7 +97,7 @@ def lack(function: ast.FunctionDef, name: str, keys: frozenset[str]) -> None:
                 return ast.copy_location(ast.Constant(None), node)
         return node
 
-    replaced(function, replace)
+    replaced(function, {ast.ListComp, ast.Subscript, ast.IfExp}, replace)
 
 
 def hold(over: list[Loop], key: str, values: frozenset[str]) -> None:
@@ -114,7 +114,7 @@ def hold(over: list[Loop], key: str, values: frozenset[str]) -> None:
             told = _told(node, held, values)
             return node if told is None else ast.copy_location(ast.Constant(told), node)
 
-        replaced(loop, replace)
+        replaced(loop, {ast.Compare, ast.BoolOp}, replace)
         _unasked(loop, held)
 
 

@@ -216,7 +216,7 @@ def _test(one: _Pick, key: str, element: str, held: str) -> tuple[str, str]:
         return node
 
     outer = ast.Tuple([one.made.generators[0].ifs[0], one.made.elt], ast.Load())
-    replaced(outer, replace)
+    replaced(outer, {ast.Call, ast.Name}, replace)
     test, elt = outer.elts
     return ast.unparse(test), ast.unparse(elt)
 

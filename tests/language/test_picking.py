@@ -22,7 +22,10 @@ first: "= texts[0].note"
 calls:
   $each: calls
   $as: call
-  $item: { $switch: call.type, $cases: { call | use: { n: = call.n } }, $else: { $drop: strange, $of: call.n } }
+  $item:
+    $switch: call.type
+    $cases: { call | use: { n: = call.n } }
+    $else: { $drop: strange, $of: call.n }
 signed: "= length(signed || `[]`)"
 types: = types
 """
