@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.translation.functions import safe_id
+from engine.translation.held import Held
 from engine.translation.jsontext import JsonError, dumps, loads, stable
 
 Document = dict[str, Any]
@@ -62,7 +63,7 @@ class _Keys:
         return said
 
 
-def keep(request: Document, vendor: str, choices: Iterable[list[Document]]) -> dict[str, str]:
+def keep(request: Held, vendor: str, choices: Iterable[list[Document]]) -> dict[str, str]:
     """What is to be kept of an answer to a canonical request: its parts, choice by choice."""
     kept: dict[str, str] = {}
     for parts in choices:
@@ -81,8 +82,9 @@ def keep(request: Document, vendor: str, choices: Iterable[list[Document]]) -> d
             if keys is not None:
                 names = keys.of(part)
             elif value:
-                keys = _Keys(_turns(request), vendor)
-                for call in (*_calls(request), *_only_calls(parts[:place])):
+                asked = request.get()
+                keys = _Keys(_turns(asked), vendor)
+                for call in (*_calls(asked), *_only_calls(parts[:place])):
                     keys.count(call)
                 names = keys.of(part)
             text = dumps({"vendor": vendor, **value}).decode() if value else ""

@@ -255,7 +255,7 @@ class Stream:
         if self._watcher is None or not self.done:
             return {}
         plan = self._plan
-        return memory.keep(plan.canonical, plan.vendor, self._watcher.choices())
+        return memory.keep(plan.read, plan.vendor, self._watcher.choices())
 
     def explain(self) -> list[dict[str, Any]]:
         """For each upstream event, and with none for the end of its bytes, ``{event, out: [{out,

@@ -159,7 +159,7 @@ class Answer:
         plan, choices = self.plan, self._write.document.get("choices") or ()
         if not plan.signs:
             return {}
-        return memory.keep(plan.canonical, plan.vendor, [each["parts"] for each in choices])
+        return memory.keep(plan.read, plan.vendor, [each["parts"] for each in choices])
 
     @cached_property
     def losses(self) -> list[Loss]:

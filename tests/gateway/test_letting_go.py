@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.translation import jsontext
 from tests.gateway.harness import (
     CHAT,
     CLAUDE,
@@ -126,3 +127,27 @@ def test_a_second_provider_gets_the_whole_request_after_the_first_failed() -> No
             assert broken.heard and wire.heard
 
     asyncio.run(main())
+
+
+def test_an_answer_that_leaves_nothing_to_keep_asks_for_no_document_again() -> None:
+    read: list[bytes] = []
+
+    async def main() -> None:
+        async with (
+            upstream(answers(claude_answer("plain"))) as wire,
+            serving({"credentials": [credential("claude", wire.url)]}) as gw,
+        ):
+            answer = await gw.chat(WORDS)
+            assert answer.status_code == 200, answer.text
+
+    loads = jsontext.loads
+
+    def noted(data: bytes | str) -> Any:
+        if WORDS.encode() in (data.encode() if isinstance(data, str) else data):
+            read.append(b"once")
+        return loads(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsontext, "loads", noted)
+        asyncio.run(main())
+    assert read == [b"once"]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.translation import memory
+from engine.translation.held import Held
 from engine.translation.memory import MAX_STREAM, MAX_TEXT, Watcher
 from engine.translation.translated import Answer, Translated
 from engine.translation.translator import Translator
@@ -281,8 +282,8 @@ def put_back(body: Body, kept: dict[str, str]) -> Body:
 
 
 def test_equal_calls_of_one_conversation_are_told_apart() -> None:
-    one = memory.keep(request(), "v", [[call("a", signature=sealed("first"))]])
-    two = memory.keep(request([call("a")]), "v", [[call("b", signature=sealed("second"))]])
+    one = memory.keep(Held(request()), "v", [[call("a", signature=sealed("first"))]])
+    two = memory.keep(Held(request([call("a")])), "v", [[call("b", signature=sealed("second"))]])
     body = put_back(request([call("own-1")], [call("own-2")]), one | two)
     assert [turn["parts"][0].get("signature") for turn in body["turns"][1::2]] == [
         sealed("first"),
@@ -291,7 +292,7 @@ def test_equal_calls_of_one_conversation_are_told_apart() -> None:
 
 
 def test_equal_calls_of_two_conversations_are_told_apart() -> None:
-    kept = memory.keep(request(), "v", [[call("a", signature=sealed("s"))]])
+    kept = memory.keep(Held(request()), "v", [[call("a", signature=sealed("s"))]])
     body = put_back(request([call("own")], opening="something else"), kept)
     assert "signature" not in body["turns"][1]["parts"][0]
 
@@ -299,27 +300,27 @@ def test_equal_calls_of_two_conversations_are_told_apart() -> None:
 def test_thinking_between_words_and_calls_goes_back_to_its_place() -> None:
     text = {"type": "text", "text": "Let me see."}
     parts = [text, thought("one"), call("a"), thought("two"), thought("three"), call("b")]
-    kept = memory.keep(request(), "v", [parts])
+    kept = memory.keep(Held(request()), "v", [parts])
     body = put_back(request([text, call("a"), call("b")]), kept)
     assert body["turns"][1]["parts"] == parts
 
 
 def test_a_signed_text_before_a_call_is_signed_again() -> None:
     text = {"type": "text", "text": "Let me see."}
-    kept = memory.keep(request(), "v", [[{**text, "signature": sealed("t")}, call("a")]])
+    kept = memory.keep(Held(request()), "v", [[{**text, "signature": sealed("t")}, call("a")]])
     assert "Let me see." not in "".join(kept.values())
     body = put_back(request([text, call("a")]), kept)
     assert body["turns"][1]["parts"][0] == {**text, "signature": sealed("t")}
 
 
 def test_an_answer_without_calls_or_signatures_keeps_nothing() -> None:
-    assert memory.keep(request(), "v", [[thought("alone")]]) == {}
-    assert memory.keep(request(), "v", [[call("a")]]) == {}
+    assert memory.keep(Held(request()), "v", [[thought("alone")]]) == {}
+    assert memory.keep(Held(request()), "v", [[call("a")]]) == {}
 
 
 def test_what_is_too_large_is_not_kept() -> None:
     huge = "x" * MAX_TEXT
-    assert memory.keep(request(), "v", [[call("a", signature=sealed(huge))]]) == {}
+    assert memory.keep(Held(request()), "v", [[call("a", signature=sealed(huge))]]) == {}
 
 
 def test_a_text_in_the_store_that_is_none_of_ours_changes_nothing() -> None:
