@@ -117,9 +117,10 @@ class Replies:
         self, response: Response, losses: Sequence[Loss], passed: frozenset[str]
     ) -> Headers:
         """The gateway's own headers of an answer, and the upstream's that are passed on."""
-        headers = [
-            (name, value) for name, value in response.headers.raw if _is_passed(name, passed)
-        ]
+        headers: Headers = []
+        if passed:
+            raw = response.headers.raw
+            headers += [field for field in raw if field[0].decode("latin-1").lower() in passed]
         if losses:
             headers.append((b"x-ai-proxy-losses", loss_header(losses)))
         return headers + self._debug()
@@ -137,10 +138,6 @@ class Replies:
             b"x-ai-proxy-upstream-request-id": context.upstream_request_id,
         }
         return [(name, header_value(value)) for name, value in fields.items() if value is not None]
-
-
-def _is_passed(name: bytes, passed: frozenset[str]) -> bool:
-    return bool(passed) and name.decode("latin-1").lower() in passed
 
 
 def loss_header(losses: Sequence[Loss]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+from multidict import CIMultiDict
 from yarl import URL
 
 from engine.errors import UpstreamError
@@ -134,6 +135,57 @@ class _Body(httpx.AsyncByteStream):
             self._answer.close()
 
 
+class _Prepared(httpx.Request):
+    """A request whose headers become httpx's when somebody looks at them; aiohttp takes ``plain``.
+
+    ``plain`` holds no length; a host only where it is not the address's own.
+    """
+
+    def __init__(
+        self, method: str, url: str, plain: Mapping[str, str], body: bytes, limits: dict[str, Any]
+    ) -> None:
+        # Given as content, httpx would look for a form in it and for each header once more.
+        stream = httpx.ByteStream(body)
+        parsed, self.address = _parsed(url)
+        super().__init__(method, parsed, stream=stream, extensions=limits)
+        self.read()
+        self.plain = plain
+        del self.headers
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "headers":
+            raise AttributeError(name)
+        self.headers = httpx.Headers(_complete(self.url, self.plain, self.content, self.method))
+        return self.headers
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether its headers may be other than ``plain``."""
+        return "headers" in self.__dict__
+
+
+class _Answered(httpx.Response):
+    """An answer whose headers become httpx's when somebody looks at them."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, request: httpx.Request) -> None:
+        self._body = _Body(answer, request)
+        super().__init__(answer.status, stream=self._body, request=request)
+        self.raw = answer.raw_headers
+        self.found = _found(self.raw)
+        del self.headers
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "headers":
+            raise AttributeError(name)
+        self.headers = httpx.Headers(self.raw)
+        return self.headers
+
+    async def aclose(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            await self._body.aclose()
+
+
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """httpx's transport interface over one aiohttp session.
 
@@ -182,22 +234,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
         timeout = request.extensions.get("timeout", {})
-        limits = aiohttp.ClientTimeout(
-            total=None,
-            connect=timeout.get("pool"),
-            sock_connect=timeout.get("connect"),
-            sock_read=timeout.get("read"),
-        )
+        limits = _waits(timeout.get("pool"), timeout.get("connect"), timeout.get("read"))
         try:
             answer = await _sent(session, request, limits, timeout.get("write"))
         except _failures() as error:
             raise _told(error, request, answered=False) from error
-        return httpx.Response(
-            answer.status,
-            headers=answer.raw_headers,
-            stream=_Body(answer, request),
-            request=request,
-        )
+        return _Answered(answer, request)
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -206,14 +248,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 # The few addresses of a configuration come again with every call; a model in one is the client's.
 @lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
-    return httpx.URL(url)
+def _parsed(url: str) -> tuple[httpx.URL, URL]:
+    parsed = httpx.URL(url)
+    return parsed, _address(parsed)
+
+
+def _address(url: httpx.URL) -> URL:
+    # As it is: what was signed must not be spelt otherwise.
+    return URL(str(url), encoded=True)
 
 
 @lru_cache(maxsize=256)
-def _address(url: str) -> URL:
-    # As it is: what was signed must not be spelt otherwise.
-    return URL(url, encoded=True)
+def _waits(
+    pool: float | None, connect: float | None, read: float | None
+) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=pool, sock_connect=connect, sock_read=read)
 
 
 async def _sent(
@@ -224,12 +273,12 @@ async def _sent(
 ) -> aiohttp.ClientResponse:
     """The answer to a request, as soon as its head is here."""
     body, headers = request.content, _headers(request)
-    address = _address(str(request.url))
+    address = request.address if isinstance(request, _Prepared) else _address(request.url)
     send = partial(session.request, request.method, address, allow_redirects=False, timeout=timeout)
     if len(body) <= PIECE_BYTES:
         return await send(headers=headers, data=body or None)
     # aiohttp begins to mind the time when all is sent.
-    headers.append(("Content-Length", str(len(body))))
+    headers["Content-Length"] = str(len(body))
     try:
         async with asyncio.timeout(None) as limit:
             return await send(headers=headers, data=_pieces(body, limit, write))
@@ -252,13 +301,16 @@ async def _pieces(body: bytes, limit: asyncio.Timeout, write: float | None) -> A
         limit.reschedule(None)
 
 
-def _headers(request: httpx.Request) -> list[tuple[str, str]]:
+def _headers(request: httpx.Request) -> CIMultiDict[str]:
     """The request's headers; the length is left to aiohttp, which counts the body itself."""
-    return [
-        (name.decode("ascii"), value.decode("latin-1"))
-        for name, value in request.headers.raw
-        if name.lower() not in (b"content-length", b"transfer-encoding")
-    ]
+    if isinstance(request, _Prepared) and not request.looked_at:
+        headers = CIMultiDict(request.plain)
+    else:
+        raw = request.headers.raw
+        headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
+    for name in ("Content-Length", "Transfer-Encoding"):
+        headers.popall(name, None)
+    return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,17 +357,7 @@ def prepare(
     url: str, headers: Mapping[str, str], body: bytes, limits: Limits, method: str = "POST"
 ) -> Request:
     """A request ready for a transport."""
-    address = _parsed(url)
-    request = httpx.Request(
-        method,
-        address,
-        headers=_complete(address, headers, body, method),
-        # Given as content, httpx would look for a form in it and for each header once more.
-        stream=httpx.ByteStream(body),
-        extensions=limits.extensions(),
-    )
-    request.read()
-    return request
+    return _Prepared(method, url, headers, body, limits.extensions())
 
 
 def _complete(
@@ -334,9 +376,16 @@ def header(response: Response, *names: bytes) -> str | None:
 
     Looking for one in ``response.headers`` goes through all of them, one function call each.
     """
-    found = {name.lower(): value for name, value in response.headers.raw}
+    if isinstance(response, _Answered):
+        found = response.found
+    else:
+        found = _found(response.headers.raw)
     value = next((found[name] for name in names if name in found), None)
     return None if value is None else value.decode("latin-1")
+
+
+def _found(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in raw}
 
 
 async def read_body(response: Response, limit: int) -> bytes:
