@@ -101,7 +101,7 @@ class Gateway:
         context.format = format.name
         exchange = Exchange(send, receive, context, envelope_headers(format, context.id))
         as_array = match is not None and match.route.call == "generate" and match.as_array()
-        replies = Replies(snapshot.translator, format, exchange, as_array=as_array)
+        replies = Replies(snapshot.translator, format, exchange, as_array)
         try:
             if match is None:
                 await replies.fault("unknown-path", f"there is no {path} here")
@@ -152,7 +152,7 @@ class Gateway:
             call = await self._read(match, headers, exchange, replies, snapshot)
             if call is not None:
                 replies.knows(call)
-                await self._generate(call, exchange, snapshot)
+                await self._generate(call, exchange, replies, snapshot)
         elif kind == "models":
             rows = [_row(model, snapshot) for model in snapshot.router.listed()]
             body = snapshot.translator.models_list(rows, match.format.name)
@@ -197,7 +197,9 @@ class Gateway:
             )
         return None
 
-    async def _generate(self, call: Call, exchange: Exchange, snapshot: Snapshot) -> None:
+    async def _generate(
+        self, call: Call, exchange: Exchange, replies: Replies, snapshot: Snapshot
+    ) -> None:
         settings, format = snapshot.settings, call.format
         call.context.model, call.context.stream = call.model, call.stream
         async with exchange:
@@ -210,7 +212,7 @@ class Gateway:
                 )
             else:
                 exchange.watch(settings.non_stream_keepalive, b" ", JSON, settings.write_timeout)
-            await self.dispatcher.run(call, snapshot, exchange)
+            await self.dispatcher.run(call, snapshot, exchange, replies)
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:

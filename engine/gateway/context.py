@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from engine.gateway.settings import Network
@@ -19,6 +20,10 @@ from engine.translation.losses import Loss
 # Paths of losses in a line of the log, and characters of each.
 MAX_LOST = 10
 MAX_PATH = 100
+
+# Fields of a line that are kept as they are, even 0: their place in it is behind the others.
+_COUNTS = (("input_tokens", "input"), ("output_tokens", "output"))
+_VALUE = itemgetter(1)
 
 log = logging.getLogger("engine.gateway.access")
 
@@ -56,8 +61,7 @@ class Context:
 
     def record(self) -> dict[str, Any]:
         """The fields of the log line; what is not known is left out."""
-        usage = self.usage or {}
-        fields = {
+        known = {
             "id": self.id,
             "client": self.client,
             "method": self.method,
@@ -65,26 +69,53 @@ class Context:
             "key": self.key,
             "format": self.format,
             "model": self.model,
-            "stream": self.stream or None,
+            "stream": self.stream,
             "provider": self.provider,
             "credential": self.credential,
             "upstream_model": self.upstream_model,
             "upstream_request_id": self.upstream_request_id,
-            "attempts": self.attempts or None,
-            "status": self.status,
+            "attempts": self.attempts,
             "error": self.error,
-            "ms": round(self.elapsed * 1000, 1),
-            "input_tokens": usage.get("input"),
-            "output_tokens": usage.get("output"),
-            "losses": len(self.losses) or None,
-            "lost": [loss.path[:MAX_PATH] for loss in self.losses[:MAX_LOST]] or None,
+            "losses": len(self.losses),
+            "lost": [loss.path[:MAX_PATH] for loss in self.losses[:MAX_LOST]],
         }
-        return {name: value for name, value in fields.items() if value is not None}
+        fields: dict[str, Any] = dict(filter(_VALUE, known.items()))
+        fields["status"] = self.status
+        fields["ms"] = round(self.elapsed * 1000, 1)
+        for name, kind in _COUNTS if self.usage else ():
+            count = (self.usage or {}).get(kind)
+            if count is not None:
+                fields[name] = count
+        return fields
 
     def write(self) -> None:
         """Write the line."""
         if log.isEnabledFor(logging.INFO):
-            log.info("request", extra={"fields": self.record()})
+            log.handle(_Line(log.name, self.record()))
+
+
+_UNSAID = dict.fromkeys(("pathname", "filename", "module", "funcName"), "") | dict.fromkeys(
+    ("args", "exc_info", "exc_text", "stack_info", "thread", "threadName", "process", "processName")
+)
+
+
+class _Line(logging.LogRecord):
+    """The record of a request's line: no place in the code, no thread, no process is looked up."""
+
+    def __init__(self, name: str, fields: dict[str, Any]) -> None:
+        created = time.time()
+        self.__dict__.update(
+            _UNSAID,
+            name=name,
+            msg="request",
+            levelno=logging.INFO,
+            levelname="INFO",
+            lineno=0,
+            created=created,
+            msecs=created % 1 * 1000,
+            relativeCreated=0.0,
+            fields=fields,
+        )
 
 
 class JsonLines(logging.Formatter):

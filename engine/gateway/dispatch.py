@@ -46,11 +46,15 @@ class Dispatcher:
         self._state = state
         self.gates = Gates()
 
-    async def run(self, call: Call, snapshot: Snapshot, exchange: Exchange) -> None:
+    async def run(
+        self, call: Call, snapshot: Snapshot, exchange: Exchange, replies: Replies
+    ) -> None:
         """Answer a call; every outcome but a client that leaves is an answer."""
-        run = _Run(self._state, self.gates, call, snapshot, exchange)
-        named = (call.model, *call.alternatives)
-        for model in dict.fromkeys(m for name in named for m in snapshot.router.chain(name)):
+        run = _Run(self._state, self.gates, call, snapshot, exchange, replies)
+        models = snapshot.router.chain(call.model)
+        for name in call.alternatives:
+            models += snapshot.router.chain(name)
+        for model in dict.fromkeys(models):
             if await run.model(model):
                 return
         await run.give_up()
@@ -60,7 +64,13 @@ class _Run:
     """One call on its way through its candidates."""
 
     def __init__(
-        self, state: State, gates: Gates, call: Call, snapshot: Snapshot, exchange: Exchange
+        self,
+        state: State,
+        gates: Gates,
+        call: Call,
+        snapshot: Snapshot,
+        exchange: Exchange,
+        replies: Replies,
     ) -> None:
         self._state = state
         self._gates = gates
@@ -68,9 +78,9 @@ class _Run:
         self._call = call
         self._snapshot = snapshot
         self._outcome = _Outcome()
-        self._replies = Replies(snapshot.translator, call.format, exchange, call)
+        self._replies = replies
         memory = Memory(state, snapshot.keyring, call.context.key)
-        self._attempts = Attempts(call, snapshot, exchange, self._replies, memory)
+        self._attempts = Attempts(call, snapshot, exchange, replies, memory)
         settings = snapshot.settings
         self._deadline = call.context.started + settings.budget
         self._limit = 1 + (settings.bootstrap_retries if call.stream else settings.max_retries)
@@ -93,13 +103,15 @@ class _Run:
                 credential = candidate.credential
                 patience = max(0.0, self._deadline - time.perf_counter())
                 try:
-                    async with self._gates.through(credential, patience):
-                        answered = await self._try(candidate)
+                    await self._gates.enter(credential, patience)
                 except Busy:
                     self._outcome.busy = True
                     continue
-                if answered:
-                    return True
+                try:
+                    if await self._try(candidate):
+                        return True
+                finally:
+                    self._gates.leave(credential)
         return False
 
     async def _over(self) -> bool:
@@ -148,11 +160,14 @@ class _Run:
     # -- whose turn it is
 
     async def _rounds(self, model: str) -> list[list[Candidate]]:
-        groups: dict[str, list[Candidate]] = {}
         candidates = self._snapshot.router.candidates(model)
         fitting, refusals = await self._attempts.fitting(candidates)
         self._outcome.refusals += refusals
-        for candidate in await self._free(fitting):
+        free = await self._free(fitting)
+        if len(free) < 2:
+            return [free] if free else []
+        groups: dict[str, list[Candidate]] = {}
+        for candidate in free:
             groups.setdefault(candidate.credential.provider.name, []).append(candidate)
         queues = [
             sorted(await self._ordered(group, model), key=self._is_full)

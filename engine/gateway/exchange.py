@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -80,7 +80,7 @@ class Exchange:
         self.receive = receive
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[Any] | None = None
-        self._listener: asyncio.Task[None] | None = None
+        self._listener: _Listener | None = None
         self._beating: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone = False
@@ -192,7 +192,7 @@ class Exchange:
 
     async def __aenter__(self) -> Exchange:
         self._task = asyncio.current_task()
-        self._listener = self._loop.create_task(self._listen())
+        self._listener = _Listener(self._listen())
         return self
 
     async def __aexit__(
@@ -202,12 +202,46 @@ class Exchange:
         traceback: TracebackType | None,
     ) -> None:
         task, self._task = self._task, None
-        for running in (self._listener, self._beating):
-            if running is not None:
-                running.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        if self._beating is not None:
+            self._beating.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._gone and task is not None:
             task.uncancel()
             if kind is None or issubclass(kind, asyncio.CancelledError):
                 raise ClientGone from None
+
+
+class _Listener:
+    """Runs a coroutine beside the request's task, without a task of its own.
+
+    One would have to be made for each request, cancelled, and run once more to learn of it. As in a
+    task, the coroutine runs to what it waits for, and on when that is there.
+    """
+
+    __slots__ = ("_coroutine",)
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._run()
+
+    def _run(self, _: object = None) -> None:
+        if self._coroutine is None:
+            return
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration:
+            self._coroutine = None
+            return
+        if awaited is None:  # it only lets others run
+            asyncio.get_running_loop().call_soon(self._run)
+        else:
+            awaited.add_done_callback(self._run)
+
+    def close(self) -> None:
+        """End the coroutine where it waits."""
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            coroutine.close()

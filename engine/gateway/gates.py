@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
 
 from engine.errors import EngineError
 from engine.gateway.credentials import Credential
@@ -19,7 +17,7 @@ class Gates:
     """The calls under way by credential, of this process. They outlive reloads."""
 
     def __init__(self) -> None:
-        self._running: Counter[str] = Counter()
+        self._running: dict[str, int] = {}
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     @property
@@ -29,23 +27,15 @@ class Gates:
 
     def full(self, credential: Credential) -> bool:
         """Whether a call would have to wait."""
-        return 0 < credential.max_concurrent <= self._running[credential.id]
+        return 0 < credential.max_concurrent <= self._running.get(credential.id, 0)
 
-    @asynccontextmanager
-    async def through(self, credential: Credential, patience: float) -> AsyncIterator[None]:
-        """Hold a place for as long as the block, after ``patience`` seconds of waiting at most.
+    async def enter(self, credential: Credential, patience: float) -> None:
+        """Take a place, after ``patience`` seconds of waiting at most; ``leave`` gives it back.
 
         Raises Busy.
         """
-        await self._enter(credential, patience)
-        try:
-            yield
-        finally:
-            self._leave(credential.id)
-
-    async def _enter(self, credential: Credential, patience: float) -> None:
         if not self.full(credential):
-            self._running[credential.id] += 1
+            self._running[credential.id] = self._running.get(credential.id, 0) + 1
             return
         queue = self._queues.setdefault(credential.id, deque())
         if len(queue) >= credential.max_queue:
@@ -57,21 +47,24 @@ class Gates:
                 await turn
         except (TimeoutError, asyncio.CancelledError) as error:
             if turn.done() and not turn.cancelled():
-                self._leave(credential.id)  # the place came too late for this call
+                self.leave(credential)  # the place came too late for this call
             elif turn in queue:
                 queue.remove(turn)
             if isinstance(error, TimeoutError):
                 raise Busy from None
             raise
 
-    def _leave(self, identity: str) -> None:
+    def leave(self, credential: Credential) -> None:
+        """Give a place back, to the first who waits."""
+        identity = credential.id
         queue = self._queues.get(identity)
         while queue:
             turn = queue.popleft()
             if not turn.done():
                 turn.set_result(None)  # the place goes on, the number stays
                 return
-        self._queues.pop(identity, None)
-        self._running[identity] -= 1
-        if self._running[identity] <= 0:
-            del self._running[identity]
+        if queue is not None:
+            del self._queues[identity]
+        left = self._running.pop(identity) - 1
+        if left:
+            self._running[identity] = left

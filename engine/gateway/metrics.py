@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter as Tally
+from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -53,6 +54,16 @@ def _field(path: str) -> str:
     return ".".join(_POSITION.sub("[]", path).split(".")[:FIELD_STEPS])[:MAX_FIELD_LENGTH]
 
 
+@dataclass(slots=True)
+class _Row:
+    """The metrics that generations of one sort count, each from its first count on."""
+
+    requests: Counter
+    latency: Histogram
+    calls: Counter | None = None
+    tokens: dict[str, Counter] = field(default_factory=dict)
+
+
 class Metrics:
     """The counters of one gateway; with several workers those of all of them together."""
 
@@ -99,6 +110,7 @@ class Metrics:
         )
         self._models = _Names(MAX_MODELS)
         self._fields = _Names(MAX_FIELDS)
+        self._rows: dict[tuple[tuple[str, str, str], int], _Row] = {}
         self._found: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._shown = own
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
@@ -110,21 +122,31 @@ class Metrics:
         format, provider = context.format or "", context.provider or ""
         model = self._models.known(context.upstream_model or "")
         labels = (format, provider, model)
-        self._at(self._requests, *labels, str(context.status)).inc()
-        self._at(self._latency, format).observe(context.elapsed)
+        row = self._rows.get((labels, context.status))
+        if row is None:
+            requests = self._requests.labels(*labels, str(context.status))
+            row = _Row(requests, self._latency.labels(format))
+            self._rows[labels, context.status] = row
+        row.requests.inc()
+        row.latency.observe(context.elapsed)
         if context.first_event is not None:
             self._at(self._first, format).observe(context.first_event)
         if context.error is not None and context.error not in NO_ERROR:
             self._at(self._errors, format, context.error).inc()
         if context.attempts:
-            self._at(self._calls, provider).inc(context.attempts)
+            row.calls = row.calls or self._calls.labels(provider)
+            row.calls.inc(context.attempts)
         for loss in context.losses:
-            field = self._fields.known(_field(loss.path))
-            self._at(self._losses, format, provider, field).inc()
-        for kind in TOKENS if context.usage else ():
-            count = (context.usage or {}).get(kind)
+            name = self._fields.known(_field(loss.path))
+            self._at(self._losses, format, provider, name).inc()
+        usage = context.usage
+        for kind in TOKENS if usage else ():
+            count = (usage or {}).get(kind)
             if isinstance(count, int) and count > 0:
-                self._at(self._tokens, *labels, kind).inc(count)
+                found = row.tokens.get(kind)
+                if found is None:
+                    found = row.tokens[kind] = self._tokens.labels(*labels, kind)
+                found.inc(count)
 
     def _at(self, metric: Any, *labels: str) -> Any:
         """A metric at these labels; the library looks for it longer than it counts."""

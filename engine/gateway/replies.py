@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from engine.errors import Rejected
 from engine.gateway.array import ArrayStream
@@ -25,7 +26,7 @@ NO_RETRY = (b"x-should-retry", b"false")
 
 
 class Replies:
-    """Writes the one answer of a request. ``call`` is known once the request has been read.
+    """Writes the one answer of a request; what is asked for ``knows`` tells once it was read.
 
     ``as_array``: the client reads an array, of an error, too.
     """
@@ -35,15 +36,14 @@ class Replies:
         translator: Translator,
         format: Format,
         exchange: Exchange,
-        call: Call | None = None,
-        as_array: bool = False,
+        as_array: bool,
     ) -> None:
         self._translator = translator
         self._format = format
         self._exchange = exchange
         self._context = exchange.context
-        self._call = call
-        self._as_array = as_array if call is None else call.as_array
+        self._call: Call | None = None
+        self._as_array = as_array
 
     def knows(self, call: Call) -> None:
         """The request has been read."""
@@ -159,5 +159,9 @@ def header_value(text: str) -> bytes:
 def envelope_headers(format: Format, request_id: str) -> Headers:
     """The request id under the name that everybody knows and under the format's own."""
     value = request_id.encode()
-    names = dict.fromkeys(("x-request-id", format.request_id_header or "x-request-id"))
-    return [(name.encode(), value) for name in names]
+    return [(name, value) for name in _id_names(format.request_id_header)]
+
+
+@cache
+def _id_names(own: str | None) -> tuple[bytes, ...]:
+    return tuple(name.encode() for name in dict.fromkeys(("x-request-id", own or "x-request-id")))

@@ -259,9 +259,7 @@ def _address(url: httpx.URL) -> URL:
 
 
 @lru_cache(maxsize=256)
-def _waits(
-    pool: float | None, connect: float | None, read: float | None
-) -> aiohttp.ClientTimeout:
+def _waits(pool: float | None, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=pool, sock_connect=connect, sock_read=read)
 
 
@@ -307,7 +305,9 @@ def _headers(request: httpx.Request) -> CIMultiDict[str]:
         headers = CIMultiDict(request.plain)
     else:
         raw = request.headers.raw
-        headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
+        headers = CIMultiDict(
+            (name.decode("ascii"), value.decode("latin-1")) for name, value in raw
+        )
     for name in ("Content-Length", "Transfer-Encoding"):
         headers.popall(name, None)
     return headers

@@ -113,6 +113,26 @@ def test_what_is_sent_is_what_was_prepared_and_no_more() -> None:
     assert set(heard.headers) == {"host", "content-length"}
 
 
+def test_headers_are_those_of_httpx_for_whoever_looks_at_them_and_sent_as_changed() -> None:
+    async def main() -> Wire:
+        async with upstream(answers({})) as wire:
+            transport = AiohttpTransport()
+            request = prepare(f"{wire.url}/v1", {"X-One": "1", "content-length": "7"}, b"{}", CALM)
+            assert request.headers["host"] == wire.url.removeprefix("http://")
+            assert request.headers["x-one"] == "1"
+            request.headers["x-two"] = "2"
+            response = await transport.handle_async_request(request)
+            await read_body(response, 1_000_000)
+            assert response.headers["Content-Length"] == "2"
+            await response.aclose()
+            await transport.aclose()
+            return wire
+
+    (heard,) = asyncio.run(main()).heard
+    assert set(heard.headers) == {"host", "content-length", "x-one", "x-two"}
+    assert (heard.headers["content-length"], heard.headers["x-two"]) == ("2", "2")
+
+
 @pytest.mark.parametrize(
     ("script", "limits", "error"),
     [
