@@ -151,7 +151,13 @@ def joined(one: Env, other: Env, once: Container[str]) -> Env:
 
 def assigned(env: Env, name: str, fact: Fact) -> None:
     """A name has a new value; what stood for the old one does no longer."""
-    forget(env, {name})
+    stale = [
+        key
+        for key, known in env.items()
+        if known.node.__class__ is ast.Name and known.node.id == name
+    ]
+    for key in stale:
+        env[key] = Fact(None, env[key].null, env[key].kind)
     node = fact.node
     if isinstance(node, ast.Name) and node.id == name:
         fact = Fact(None, fact.null, fact.kind)

@@ -143,7 +143,10 @@ class _Statements:
         if ends is None or not asks(node.test):
             return False
         assert isinstance(before, ast.If)
-        told = [self._told(node.test, copies, end) for end in ends]
+        known = [self._known(node.test, copies, end) for end in ends]
+        if known[0] == known[1]:
+            return False
+        told = [self._told(node.test, copies, end) for end in known]
         parts = [[node] if each is None else node.body if each else node.orelse for each in told]
         if told == [None, None] or told[0] is told[1]:
             return False
@@ -156,14 +159,17 @@ class _Statements:
         out += self._closed(before, *ends, env)
         return True
 
-    def _told(self, test: ast.expr, copies: list[ast.Assign], end: Env) -> bool | None:
-        """What a test comes to at the end of a branch and after these copies, if that is known."""
+    def _known(self, test: ast.expr, copies: list[ast.Assign], end: Env) -> Env:
+        """What is known at the end of a branch of what a test and these copies ask for."""
         wanted = {each.id for each in names(test)}
         wanted |= {each.value.id for each in copies if isinstance(each.value, ast.Name)}
-        env = {name: alone(end[name]) for name in wanted if name in end}
+        return {name: alone(end[name]) for name in wanted if name in end}
+
+    def _told(self, test: ast.expr, copies: list[ast.Assign], known: Env) -> bool | None:
+        """What a test comes to where so much is known and after these copies, if it is decided."""
         for each in copies:
-            self._assign(copied(each), env)
-        found = self._expressions.test(copied(test), env)
+            self._assign(copied(each), known)
+        found = self._expressions.test(copied(test), known)
         return bool(found.value) if isinstance(found, ast.Constant) else None
 
     def _closed(self, node: ast.If, there: Env, not_there: Env, env: Env) -> list[ast.stmt]:
@@ -191,21 +197,22 @@ class _Statements:
         node.iter = self._expressions.fold(node.iter, env)
         if empty(node.iter):
             return []
-        kept = self._kept(node, env)
-        forget(env, stored(node))
+        changed = stored(node)
+        kept = self._kept(node, env, changed)
+        forget(env, changed)
         env.update(kept)
         node.body = self.block(node.body, env.copy()) or [ast.copy_location(ast.Pass(), node)]
         return [node]
 
-    def _kept(self, node: ast.For, env: Env) -> Env:
+    def _kept(self, node: ast.For, env: Env, changed: set[str]) -> Env:
         """The kinds of what changes in a loop, where each round leaves them as they were."""
-        changed = stored(node)
-        asked = _asked(node)
         kept = {
             name: Fact(None, fact.null, fact.kind)
             for name, fact in env.items()
-            if name in changed and name in asked and fact.kind in ("int", "list")
+            if name in changed and fact.kind in ("int", "list")
         }
+        asked = _asked(node) if kept else set()
+        kept = {name: fact for name, fact in kept.items() if name in asked}
         while kept:
             inner = env.copy()
             forget(inner, changed)

@@ -114,9 +114,9 @@ class Expressions:
         for position, each in enumerate(node.values):
             value = self.fold(each, inner)
             # what was bound here, without what the value tells where the next one is looked at
-            for name, fact in inner.items():
-                if name in self._once:
-                    env.setdefault(name, fact)
+            if inner is not env:
+                for name in inner.keys() - env.keys() & self._once:
+                    env[name] = inner[name]
             last = position == len(node.values) - 1
             if isinstance(value, ast.Constant):
                 if bool(value.value) is stops or last:

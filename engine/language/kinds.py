@@ -11,7 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Container, Iterator
 
-from engine.language.statements import walk
+from engine.language.statements import blocks, walk
 
 # A value that is asked about this often is asked about once, where it is read.
 _OFTEN = 2
@@ -120,7 +120,8 @@ def of_objects(function: ast.FunctionDef, usual: Container[str]) -> frozenset[st
     """The lists over which a loop goes whose elements are usual objects, and what is taken out of
     such lists by a test."""
     found = set()
-    for node in walk(function):
+    statements = [each for body in blocks(function) for each in body]
+    for node in statements:
         match node:
             case ast.For(
                 ast.Name(element) | ast.Tuple([_, ast.Name(element)]),
@@ -128,7 +129,7 @@ def of_objects(function: ast.FunctionDef, usual: Container[str]) -> frozenset[st
                 | ast.Call(ast.Name("enumerate"), [ast.BoolOp(_, [ast.Name(name), _])]),
             ) if element in usual:
                 found.add(name)
-    for node in walk(function):
+    for node in statements:
         match node:
             case ast.Assign(
                 [ast.Name(name)],

@@ -27,7 +27,7 @@ from engine.language.tidying import flatten, sweep
 from engine.language.unboxing import unbox
 from engine.language.unfilled import empty_out
 
-_MADE = re.compile(r"\bt\d+\b")
+_MADE = re.compile(r"t\d+")
 # A getter that is bound once pays when it is called more often than this.
 _FEW = 8
 
@@ -118,7 +118,8 @@ class _Quick:
         _denied(function, self._untrue)
         # what the main function has tested holds in what it calls
         own = {**self._main, **_own(function, self._usual)}
-        here = {name: keys for name, keys in own.items() if _getter(function, name) is not None}
+        looked_into = _looked_into(function)
+        here = {name: keys for name, keys in own.items() if name in looked_into}
         env = {name: fact for name, (fact, _) in given.items()}
 
         def folded() -> Calls:
@@ -163,14 +164,16 @@ def _own(function: ast.FunctionDef | None, usual: Usual) -> dict[str, frozenset[
     """The objects that a function itself begins to look into, and those that it is given."""
     if function is None:
         return {}
-    found = {name: keys for name, keys in usual.items() if _getter(function, name) is not None}
+    looked_into = _looked_into(function)
+    found = {name: keys for name, keys in usual.items() if name in looked_into}
     return {**found, **_given(function, usual)}
 
 
 def _given(function: ast.FunctionDef, usual: Usual) -> dict[str, frozenset[str]]:
     """Those of a function's parameters that it does not look into by a getter."""
     heads = [each.arg for each in function.args.args]
-    return {name: usual[name] for name in heads if name in usual and not _getter(function, name)}
+    looked_into = _looked_into(function)
+    return {name: usual[name] for name in heads if name in usual and name not in looked_into}
 
 
 def _guards(given: Usual, function: ast.FunctionDef) -> list[ast.stmt]:
@@ -216,28 +219,36 @@ def _placed(text: str, at: ast.stmt) -> list[ast.stmt]:
 
 def _denied(function: ast.FunctionDef, untrue: list[ast.expr]) -> None:
     """Formulas that are taken for false are false."""
-    shapes = {_shape(each) for each in untrue}
 
     def replace(node: ast.expr) -> ast.expr:
-        false = _shape(node) in shapes
+        false = any(_alike(node, each, {}, {}) for each in untrue)
         return ast.copy_location(ast.Constant(False), node) if false else node
 
-    if shapes:
+    if untrue:
         replaced(function, {ast.BoolOp, ast.Compare}, replace)
 
 
-def _shape(node: ast.expr) -> str:
-    """An expression without the numbers of the names that are made inside it."""
-    names: dict[str, str] = {}
-    return _MADE.sub(lambda name: names.setdefault(name[0], f"t{len(names)}"), ast.unparse(node))
+def _alike(one: Any, other: Any, names: dict[str, str], back: dict[str, str]) -> bool:
+    """Whether two expressions differ in nothing but in the numbers of the names that are made
+    inside them. ``names`` and ``back``: which of them is which, both ways."""
+    if one.__class__ is not other.__class__:
+        return False
+    if isinstance(one, list):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(_alike(*each, names, back) for each in pairs)
+    if isinstance(one, ast.Name) and _MADE.fullmatch(one.id) and _MADE.fullmatch(other.id):
+        known = names.setdefault(one.id, other.id), back.setdefault(other.id, one.id)
+        return known == (other.id, one.id)
+    if isinstance(one, ast.AST):
+        fields = one._fields
+        return all(_alike(getattr(one, f), getattr(other, f), names, back) for f in fields)
+    return bool(one == other)
 
 
-def _getter(function: ast.FunctionDef, name: str) -> ast.Assign | None:
-    for body in blocks(function):
-        for each in body:
-            if isinstance(each, ast.Assign) and target(each) == f"g_{name}":
-                return each
-    return None
+def _looked_into(function: ast.FunctionDef) -> frozenset[str]:
+    """The objects whose getter is bound to a name."""
+    targets = [target(each) or "" for body in blocks(function) for each in body]
+    return frozenset(each[2:] for each in targets if each[:2] == "g_")
 
 
 def _early(function: ast.FunctionDef) -> None:

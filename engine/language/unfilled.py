@@ -42,7 +42,8 @@ def _unfilled(function: ast.FunctionDef) -> frozenset[str]:
     made: set[str] = set()
     filled: set[str] = {each.arg for each in function.args.args}
     known: set[int] = set()
-    for node in walk(function):
+    inside = walk(function)
+    for node in inside:
         match node:
             case ast.Assign([ast.Name(name) as place], value):
                 if _empty(value):
@@ -63,10 +64,10 @@ def _unfilled(function: ast.FunctionDef) -> frozenset[str]:
                 known.add(id(value))
     ends = {
         own
-        for node in walk(function)
+        for node in inside
         if isinstance(node, ast.Assign) and (own := target(node)) and _first(node.value) == own
     }
-    for node in walk(function):
+    for node in inside:
         match node:
             case ast.Assign([ast.Subscript()], ast.Name(name)) if name not in ends:
                 filled.add(name)
