@@ -134,18 +134,15 @@ def same(one: ast.expr, other: ast.expr | None) -> bool:
 def joined(one: Env, other: Env, once: Container[str]) -> Env:
     """What holds after either of two branches. ``once``: names that are set at one place only, so
     that they are read only where that was passed."""
-    found: Env = {}
-    for name, fact in one.items():
-        other_fact = other.get(name)
-        if other_fact is fact:
-            found[name] = fact
-        elif other_fact is not None:
-            found[name] = either(fact, other_fact)
-        elif name in once:
-            found[name] = fact
-    for name, fact in other.items():
-        if name not in one and name in once:
-            found[name] = fact
+    found = one.copy()
+    for name in [name for name, fact in one.items() if other.get(name) is not fact]:
+        if name in other:
+            found[name] = either(one[name], other[name])
+        elif name not in once:
+            del found[name]
+    for name in other.keys() - one.keys():
+        if name in once:
+            found[name] = other[name]
     return found
 
 

@@ -33,9 +33,14 @@ _ENDS = (ast.Return, ast.Raise, ast.Continue)
 def fold(node: ast.FunctionDef, env: Env, grounds: Grounds) -> Calls:
     """Fold a function in place; what it gives to other functions of the program. ``env``: what is
     known of its arguments."""
-    counts = Counter(each.id for each in names(node) if isinstance(each.ctx, ast.Store))
-    inside = {each.target.id for each in walk(node) if isinstance(each, ast.NamedExpr)}
-    once = frozenset(name for name in inside if counts[name] == 1)
+    inside = walk(node)
+    bound = {each.target.id for each in inside if isinstance(each, ast.NamedExpr)}
+    counts = Counter(
+        each.id
+        for each in inside
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store) and each.id in bound
+    )
+    once = frozenset(name for name in bound if counts[name] == 1)
     expressions = Expressions(grounds, once)
     body = _Statements(grounds, once, expressions).block(node.body, env)
     node.body = body or [ast.copy_location(ast.Pass(), node)]

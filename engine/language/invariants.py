@@ -24,32 +24,34 @@ _CHANGING = frozenset({"append", "extend", "update"})
 def hoist_invariants(function: ast.FunctionDef) -> None:
     """Move them before the outermost loop, in place."""
     heads = {each.arg for each in function.args.args}
-    _hoist(function, function, heads, itertools.count())
+    # of names that are bound inside expressions, this stays so whatever is moved
+    uses = Counter(each.id for each in names(function))
+    _hoist(function, heads, uses, itertools.count())
 
 
 def _hoist(
-    function: ast.FunctionDef, node: ast.AST, heads: set[str], numbers: itertools.count[int]
+    node: ast.AST, heads: set[str], uses: Counter[str], numbers: itertools.count[int]
 ) -> None:
     for body in bodies(node):
         position = 0
         while position < len(body):
             statement = body[position]
             if isinstance(statement, ast.For):
-                found = _Invariants(function, statement, heads, numbers)
+                found = _Invariants(statement, heads, uses, numbers)
                 found.take()
                 body[position:position] = found.before
                 position += len(found.before)
             else:
-                _hoist(function, statement, heads, numbers)
+                _hoist(statement, heads, uses, numbers)
             position += 1
 
 
 class _Invariants:
     def __init__(
         self,
-        function: ast.FunctionDef,
         loop: ast.For,
         heads: set[str],
+        uses: Counter[str],
         numbers: itertools.count[int],
     ) -> None:
         self.before: list[ast.stmt] = []
@@ -57,7 +59,7 @@ class _Invariants:
         self._numbers = numbers
         self._heads = heads
         self._changed = _changed(loop)
-        self._uses = Counter(each.id for each in names(function))
+        self._uses = uses
         self._made: dict[str, str] = {}
 
     def take(self) -> None:

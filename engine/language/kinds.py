@@ -11,7 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Container, Iterator
 
-from engine.language.statements import blocks, walk
+from engine.language.statements import blocks, restated, target, walk
 
 # A value that is asked about this often is asked about once, where it is read.
 _OFTEN = 2
@@ -22,8 +22,9 @@ def suppose(function: ast.FunctionDef, variables: frozenset[str]) -> bool:
     whether there are any."""
     told: dict[str, set[str]] = {}
     asked: Counter[tuple[str, str]] = Counter()
-    beside = _beside(function)
-    for node in walk(function):
+    inside = walk(function)
+    beside = _beside(inside)
+    for node in inside:
         if id(node) in beside:
             continue
         for name, kind in _told(node):
@@ -38,8 +39,21 @@ def suppose(function: ast.FunctionDef, variables: frozenset[str]) -> bool:
         for kind in told[name] & {"list", "dict"}
         if len(told[name]) == several[name] == 1 and asked[name, kind] >= _OFTEN
     }
+
+    def tested(node: ast.stmt) -> list[ast.stmt]:
+        name = target(node)
+        kind = chosen.get(name) if name is not None else None
+        if kind is None:
+            return [node]
+        text = f"if type({name}) is not {kind} and {name} is not None: raise Unusual"
+        (test,) = ast.parse(text).body
+        for each in walk(test):
+            if hasattr(each, "lineno"):
+                ast.copy_location(each, node)
+        return [node, test]
+
     if chosen:
-        _Tests(chosen).visit(function)
+        restated(function, tested)
     return bool(chosen)
 
 
@@ -63,11 +77,11 @@ def _told(node: ast.AST) -> Iterator[tuple[str, str]]:
             yield name, "any"
 
 
-def _beside(function: ast.FunctionDef) -> set[int]:
+def _beside(inside: list[ast.AST]) -> set[int]:
     """What asks for unread keys of a value that may also be none with keys: ``type(x) is dict and …
     or type(x) is list``."""
     found: set[int] = set()
-    for node in walk(function):
+    for node in inside:
         match node:
             case ast.BoolOp(
                 ast.Or(),
@@ -80,23 +94,6 @@ def _beside(function: ast.FunctionDef) -> set[int]:
                     ):
                         found |= {id(asks), id(last)}
     return found
-
-
-class _Tests(ast.NodeTransformer):
-    def __init__(self, kinds: dict[str, str]) -> None:
-        self._kinds = kinds
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
-        (target,) = node.targets
-        if not isinstance(target, ast.Name) or target.id not in self._kinds:
-            return node
-        name, kind = target.id, self._kinds[target.id]
-        text = f"if type({name}) is not {kind} and {name} is not None: raise Unusual"
-        (test,) = ast.parse(text).body
-        for each in walk(test):
-            if hasattr(each, "lineno"):
-                ast.copy_location(each, node)
-        return [node, test]
 
 
 def objects(module: ast.Module, roots: frozenset[str]) -> frozenset[tuple[str, str]]:

@@ -16,7 +16,9 @@ _OWN = frozenset("rdt")
 def sweep(function: ast.FunctionDef) -> None:
     """Take out what nobody reads, and put keys that are always set into the display."""
     while True:
-        read = _read(function)
+        inside = walk(function)
+        read = _read(inside)
+        bound = {each.target.id for each in inside if isinstance(each, ast.NamedExpr)}
         taken = 0
 
         def bare(node: ast.expr, read: set[str] = read) -> ast.expr:
@@ -36,25 +38,26 @@ def sweep(function: ast.FunctionDef) -> None:
                 return []
             return [ast.copy_location(ast.Expr(node.value), node)]
 
-        replaced(function, {ast.NamedExpr}, bare)
+        if bound - read:
+            replaced(function, {ast.NamedExpr}, bare)
         restated(function, kept)
         if not taken and not _coalesced(function):
             break
     _displayed(function)
 
 
-def _read(function: ast.FunctionDef) -> set[str]:
+def _read(inside: list[ast.AST]) -> set[str]:
     """The names that are read; to fill a list is not to read it."""
     filled = {
         id(node.value.func.value)
-        for node in walk(function)
+        for node in inside
         if isinstance(node, ast.Expr) and _filled(node) is not None
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute)
     }
     return {
         each.id
-        for each in names(function)
-        if isinstance(each.ctx, ast.Load) and id(each) not in filled
+        for each in inside
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and id(each) not in filled
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 
-from engine.language.statements import walk
+from engine.language.statements import replaced, restated, walk
 
 _STATE = re.compile(r"S\d+")
 
@@ -18,7 +18,7 @@ def unbox(function: ast.FunctionDef) -> None:
     """Take the states of a function apart, in place."""
     states = _states(function)
     if states:
-        _Unboxing(states).visit(function)
+        _take_apart(function, states)
 
 
 def _states(function: ast.FunctionDef) -> frozenset[str]:
@@ -63,16 +63,20 @@ def _local(state: str, variable: object) -> str:
     return f"{state}_{variable}"
 
 
-class _Unboxing(ast.NodeTransformer):
-    def __init__(self, states: frozenset[str]) -> None:
-        self._states = states
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        state = _display(node)
-        if state is None or state not in self._states:
+def _take_apart(function: ast.FunctionDef, states: frozenset[str]) -> None:
+    def local(node: ast.expr) -> ast.expr:
+        assert isinstance(node, ast.Subscript)
+        state = _variable(node)
+        if state is None or state not in states:
             return node
-        assert isinstance(node.value, ast.Dict)
+        assert isinstance(node.slice, ast.Constant)
+        return ast.copy_location(ast.Name(_local(state, node.slice.value), node.ctx), node)
+
+    def set_one_by_one(node: ast.stmt) -> list[ast.stmt]:
+        state = _display(node)
+        if state is None or state not in states:
+            return [node]
+        assert isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
         return [
             ast.copy_location(
                 ast.Assign([ast.Name(_local(state, key.value), ast.Store())], value), node
@@ -81,9 +85,5 @@ class _Unboxing(ast.NodeTransformer):
             if isinstance(key, ast.Constant)
         ]
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        state = _variable(node)
-        if state is None or state not in self._states:
-            return self.generic_visit(node)
-        assert isinstance(node.slice, ast.Constant)
-        return ast.copy_location(ast.Name(_local(state, node.slice.value), node.ctx), node)
+    replaced(function, {ast.Subscript}, local)
+    restated(function, set_one_by_one)
