@@ -65,6 +65,7 @@ class WriteChat:
         self._begun = {0}
         self._calls: dict[tuple[Any, Any], Body] = {}
         self._counts: dict[Any, int] = {}
+        self._kinds: dict[tuple[Any, Any], str] = {}  # of all parts but texts
         self._thought: dict[tuple[Any, Any], list[str]] = {}
         self._last: dict[Any, Any] = {}
         self._details = 0
@@ -99,10 +100,12 @@ class WriteChat:
                 return out + self._stop(event)
             if not _START.issuperset(event) and more(event, _START):
                 self.lost.append("part")
-            if event.get("kind") == "image":
+            if (what := event.get("kind")) in ("thinking", "image", "other"):
+                self._kinds[event.get("choice"), event.get("part")] = what
+            if what == "image":
                 delta = {"images": [image_url(event, self.lost)]}
                 return [*out, self._told(event, delta)]
-            return out + self._call(event) if event.get("kind") == "call" else out
+            return out + self._call(event) if what == "call" else out
         if kind == "start":
             return [self._start(event)]
         if kind == "refusal":
@@ -238,8 +241,14 @@ class WriteChat:
             made: Body = {"index": call["index"], "function": {"arguments": ""}}
             made["extra_content"] = {"google": google}
             return [self._told(event, {"tool_calls": [made]})]
+        kind = self._kinds.get(place)
+        if kind in ("image", "other"):
+            self.lost.append("signature")
+            return []
         if not self._shown:
             return []
+        if kind is None:  # that of a text is told as that of what follows the thinking
+            signature = {**(signature or {}), "where": "next"}
         thought: Body = {"type": "thinking"}
         if text := "".join(self._thought.pop(place, ())):
             thought["text"] = text

@@ -13,6 +13,8 @@ from engine.translation.functions import answer_id, carry, safe_id
 _TEXT = keys("type choice part delta")
 _CALL_START = keys("type kind choice part call_kind id name")
 _THINKING_START = keys("type kind redacted choice part")
+_TEXT_START = keys("type kind redacted choice part native")
+_NATIVE = keys(CLAUDE)
 _SIGNED = keys("type choice part signature")
 _BEGIN = keys("type choice created id model usage tier")
 _ENDING = keys("type choice reason stop_sequence explanation category")
@@ -58,6 +60,7 @@ class WriteClaude:
         self._next = 0  # index of the next block
         self._open: int | None = None  # that of the open one; text opens with its first words
         self._kind: str | None = None
+        self._own: Body | None = None  # what only this format says of the text that is open
         self._pieces: list[str] = []  # the input of a free-text call
         self._signature: Any = None  # one that came on a text or a call
         self._usage: Body | None = None
@@ -137,7 +140,7 @@ class WriteClaude:
             self._open = self._next
         if self._open != self._next:
             return []
-        block = {"type": "text", "text": ""}
+        block = {**(self._own or {}), "type": "text", "text": ""}
         return [{"type": "content_block_start", "index": self._open, "content_block": block}]
 
     def _arguments(self, event: Body) -> list[Body]:
@@ -161,7 +164,9 @@ class WriteClaude:
         if kind == "text" or kind == "refusal":
             self._open, self._kind = None, kind
             self._refused = self._refused or kind == "refusal"
-            if not _THINKING_START.issuperset(event):
+            native = event.get("native")
+            self._own = inside(inside(native, CLAUDE), "content_block")
+            if more(event, _TEXT_START) or more(native or {}, _NATIVE):
                 self.lost.append("part")
             return []
         native = inside(event.get("native"), CLAUDE)
@@ -231,6 +236,9 @@ class WriteClaude:
                 del block["data"]
             start = {"type": "content_block_start", "index": self._open, "content_block": block}
             return [start]
+        if self._kind == "unknown":
+            self.lost.append("signature")
+            return []
         self._signature = signature  # it follows what it belongs to in a block of its own
         return []
 

@@ -168,9 +168,8 @@ def _leaves(value: Any, path: str) -> Iterator[str]:
 
 
 def _standing(wire: Any, path: str) -> tuple[str, list[Any]]:
-    """What stands in an event at a path, and the path: where what it leads through holds nothing
-    further, that of this. Of lists all elements are looked at, also where the path does not say
-    so."""
+    """What stands in an event at a path, and the path: where what it leads through is a text, that
+    of this. Of lists all elements are looked at, also where the path does not say so."""
     seen = ""
     found = [wire]
     for key in path.replace("[]", "").split("."):
@@ -178,7 +177,7 @@ def _standing(wire: Any, path: str) -> tuple[str, list[Any]]:
             each[key] for each in found if isinstance(each, dict) and each.get(key) is not None
         ]
         if not inner:
-            bare = bool(seen) and not any(isinstance(value, dict | list) for value in found)
+            bare = bool(seen) and all(isinstance(value, str) for value in found)
             return seen, found if bare else []
         seen = f"{seen}.{key}" if seen else key
         found = []
