@@ -13,6 +13,7 @@ from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
 from engine.gateway.context import Context
 from engine.gateway.credentials import redact
+from engine.gateway.deadline import NEVER, Deadline
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import Failure
 from engine.gateway.memory import Memory
@@ -103,7 +104,7 @@ class Attempts:
         transport = self._snapshot.transport(credential)
         relay: Relay | None = None
         try:
-            async with asyncio.timeout(settings.first_event_timeout) as limit:
+            with Deadline(settings.first_event_timeout) as limit:
                 response = await transport.handle_async_request(request)
                 try:
                     wire = self._snapshot.translator.formats[prepared.wire]
@@ -181,19 +182,19 @@ class Attempts:
         return None
 
     async def _gathered(
-        self, response: Response, candidate: Candidate, prepared: Prepared, limit: asyncio.Timeout
+        self, response: Response, candidate: Candidate, prepared: Prepared, limit: Deadline
     ) -> Failure | None:
         """A stream read to its end for a client that wants a whole answer."""
-        gathering, clock = self._preparing.gather(prepared), asyncio.get_running_loop()
+        gathering = self._preparing.gather(prepared)
         arriving = chunks(response)
         async for chunk in arriving:
             gathering.feed(chunk)
             if gathering.done:
-                limit.reschedule(None)
+                limit.left(NEVER)
                 await drained(arriving)
                 break
             if gathering.started:
-                limit.reschedule(clock.time() + self._snapshot.settings.idle_timeout)
+                limit.left(self._snapshot.settings.idle_timeout)
         gathering.close()
         if gathering.error is not None:
             return self._reported(gathering.error, prepared.cloak)

@@ -129,4 +129,4 @@ def _is_name(value: Any) -> bool:
     """Whether it can be a model's: also in a path and in a log, where half a character cannot."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_MODEL_NAME:
         return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

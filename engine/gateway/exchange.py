@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.gateway.context import Context
+from engine.gateway.deadline import Deadline
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +37,7 @@ class ClientGone(EngineError):
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
     """The request's body. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
     try:
-        async with asyncio.timeout(BODY_PAUSE_SECONDS) as pause:
+        with Deadline(BODY_PAUSE_SECONDS) as pause:
             message = await receive()
             if not message.get("more_body") and message["type"] == "http.request":
                 body: bytes = message.get("body", b"")
@@ -55,7 +56,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
                     raise BodyTooLarge
                 if not message.get("more_body"):
                     break
-                pause.reschedule(asyncio.get_running_loop().time() + BODY_PAUSE_SECONDS)
+                pause.left(BODY_PAUSE_SECONDS)
                 message = await receive()
     except TimeoutError:
         raise BodyTooSlow from None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.gateway.array import ArrayStream
+from engine.gateway.deadline import NEVER, Deadline
 from engine.gateway.exchange import Exchange, Headers
 from engine.gateway.passthrough import PassThrough
 from engine.gateway.replies import Replies
@@ -39,9 +39,9 @@ class Relay:
         self._headers = headers
         self._settle = settle
 
-    async def run(self, limit: asyncio.Timeout, idle: float) -> dict[str, Any] | None:
+    async def run(self, limit: Deadline, idle: float) -> dict[str, Any] | None:
         """Relay to the end. The canonical error, when that was all the upstream said; else None."""
-        stream, clock = self.stream, asyncio.get_running_loop().time
+        stream = self.stream
         held = b""
         arriving = chunks(self._response)
         async for chunk in arriving:
@@ -57,12 +57,12 @@ class Relay:
             if stream.done:
                 await self._settle()
                 await self._end(out)
-                limit.reschedule(None)
+                limit.left(NEVER)
                 await drained(arriving)
                 return None
             if out:
                 await self._exchange.write(out)
-            limit.reschedule(clock() + idle)
+            limit.left(idle)
         out = held + stream.close()
         if stream.error is not None and not stream.started:
             return stream.error

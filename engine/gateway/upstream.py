@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from engine.errors import UpstreamError
+from engine.gateway.deadline import NEVER, Deadline
 
 AsyncBaseTransport = httpx.AsyncBaseTransport
 AsyncByteStream = httpx.AsyncByteStream
@@ -278,25 +279,21 @@ async def _sent(
     # aiohttp begins to mind the time when all is sent.
     headers["Content-Length"] = str(len(body))
     try:
-        async with asyncio.timeout(None) as limit:
+        with Deadline(NEVER) as limit:
             return await send(headers=headers, data=_pieces(body, limit, write))
     except TimeoutError:
-        if limit.expired():
+        if limit.expired:
             words = "the request was not taken within the time allowed"
             raise httpx.WriteTimeout(words, request=request) from None
         raise
 
 
-async def _pieces(body: bytes, limit: asyncio.Timeout, write: float | None) -> AsyncIterator[bytes]:
+async def _pieces(body: bytes, limit: Deadline, write: float | None) -> AsyncIterator[bytes]:
     """A body piece by piece, each of which must be taken in time."""
-    now = asyncio.get_running_loop().time
     for start in range(0, len(body), PIECE_BYTES):
-        # an answer may come before all is sent: the limit is then over
-        with suppress(RuntimeError):
-            limit.reschedule(None if write is None else now() + write)
+        limit.left(NEVER if write is None else write)
         yield body[start : start + PIECE_BYTES]
-    with suppress(RuntimeError):
-        limit.reschedule(None)
+    limit.left(NEVER)
 
 
 def _headers(request: httpx.Request) -> CIMultiDict[str]:
@@ -380,8 +377,10 @@ def header(response: Response, *names: bytes) -> str | None:
         found = response.found
     else:
         found = _found(response.headers.raw)
-    value = next((found[name] for name in names if name in found), None)
-    return None if value is None else value.decode("latin-1")
+    for name in names:
+        if name in found:
+            return found[name].decode("latin-1")
+    return None
 
 
 def _found(raw: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
