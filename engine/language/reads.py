@@ -140,18 +140,21 @@ class Binding:
             root[SELF] = None
         readings, lists = self._reached() if inherited else (list(self.readings), [])
         lists += self._lists()
+        reached = _beginnings(readings) if lists else set()
         for start, element in lists:
-            if any(each[: len(start)] == start for each, _, _ in readings):
-                readings += [
-                    ((*start, *below), where, how) for below, where, how in element.readings
-                ]
-                readings += [(start, where, WHOLE) for where in element.rests]
+            if start in reached:
+                more = [((*start, *below), where, how) for below, where, how in element.readings]
+                more += [(start, where, WHOLE) for where in element.rests]
+                readings += more
+                reached |= _beginnings(more)
+        runs: dict[Branch, int | None] = {}
         for path, where, how in readings:
-            if not together(where, branch):
-                if not together(settled(where), branch):
-                    continue
-                # it is known, though nobody takes it in this world
-                how = min(how, PLAIN)
+            if where not in runs:
+                runs[where] = _most(where, branch)
+            most = runs[where]
+            if most is None:
+                continue
+            how = min(how, most)
             if not path:
                 if how == WHOLE:
                     return None
@@ -261,6 +264,21 @@ class Binding:
         readings, lists = self._reached()
         readings += [each for _, element in lists + self._lists() for each in element.readings]
         return {number for _, where, _ in readings for number, _ in where if number < 0}
+
+
+def _beginnings(readings: list[Reading]) -> set[Path]:
+    """The paths that are read, and those on the way to them."""
+    paths = {path for path, _, _ in readings}
+    return {path[:length] for path in paths for length in range(len(path) + 1)}
+
+
+def _most(where: Branch, branch: Branch) -> int | None:
+    """How a reading counts at most that stands somewhere, where ``branch`` runs; None: not at
+    all."""
+    if together(where, branch):
+        return WHOLE
+    # it is known, though nobody takes it in this world
+    return PLAIN if together(settled(where), branch) else None
 
 
 def _looped(tree: Tree, path: Path) -> None:
