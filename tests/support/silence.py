@@ -14,7 +14,9 @@ from typing import Any
 from engine.errors import Rejected, UpstreamError
 from engine.translation.jsontext import dumps, loads
 from engine.translation.losses import Loss
+from engine.translation.plan import Plan
 from engine.translation.translator import Translator
+from tests.support.lines import joined, lines
 from tests.support.translations import OwnCase, plan, request_of
 
 Path = tuple[str | int, ...]
@@ -84,9 +86,56 @@ def silences(case: OwnCase, target: str, by: Translator) -> Iterator[Silent]:
                 yield replace(silent, how=f"told by {sorted(told)}")
 
 
+TRIES = 4
+"""So many values of a stream are tried that stand at one place."""
+
+
+def streamed(cases: list[OwnCase], target: str, by: Translator) -> Iterator[Silent]:
+    """The places in events of which no value has an effect, in any of the first that have one."""
+    tried: dict[str, int] = {}
+    found: dict[str, Silent] = {}
+    for case in cases:
+        planned = plan(case, target, by)
+        events = lines(case)
+        base = _streamed(case, target, planned, joined(case, events), by)
+        if base.refused:
+            continue
+        for line in events:
+            for path, holder, value in _leaves(line.document):
+                place = _bare(_spelt(path))
+                name = f"{_type(line.document)}: {_named(line.document, path)}"
+                if tried.setdefault(name, 0) == TRIES or _lost_at(base, place):
+                    continue
+                tried[name] += 1
+                holder[path[-1]] = _other(value)
+                changed = _streamed(case, target, planned, joined(case, events), by)
+                holder[path[-1]] = value
+                if changed == base:
+                    found.setdefault(name, Silent(case, target, name, "ignored"))
+                else:
+                    found.pop(name, None)
+                    tried[name] = TRIES
+    yield from found.values()
+
+
+def _lost_at(outcome: Outcome, place: str) -> bool:
+    return any(_covers(_bare(loss), place) for loss, _ in outcome.lost)
+
+
+def _bare(path: str) -> str:
+    """A path without positions: losses of streams have none."""
+    return re.sub(r"\[\d*\]", "", path)
+
+
+def _streamed(case: OwnCase, target: str, planned: Plan, data: bytes, by: Translator) -> Outcome:
+    made = by.stream(case.format, target, plan=planned)
+    out = made.feed(data) + made.close()
+    return Outcome(out.decode(), _lost(made.losses), made.error is not None)
+
+
 def _leaves(document: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
     """Every value: its path, what it stands in, itself. Nulls say nothing."""
-    steps = document.items() if isinstance(document, dict) else enumerate(document)
+    steps = document.items() if isinstance(document, dict) else enumerate(document or ())
     for step, value in list(steps):
         if isinstance(value, dict | list):
             yield from _leaves(value, (*path, step))

@@ -90,6 +90,13 @@ class OwnCase:
         suffix = "sse" if self.kind == "stream" else "json"
         return f"{self.kind}/{self.format}-to-{target}/{self.name}.{suffix}"
 
+    @property
+    def lines(self) -> list[str]:
+        """Of a stream: the lines of its file."""
+        suffix = SUFFIXES[translator().formats[self.format].framing.kind.name]
+        path = CASES / self.kind / self.format / f"{self.name}{suffix}"
+        return path.read_text(encoding="utf-8").splitlines()
+
     def client(self, target: str) -> dict[str, Any]:
         """What the client of an answer asked."""
         return {**CLIENTS[target], **self.clients.get(target, {})}

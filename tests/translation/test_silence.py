@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.silence import Redundant, Silent, silences
-from tests.support.translations import OwnCase, own_cases, targets, translator
+from tests.support.silence import Redundant, Silent, silences, streamed
+from tests.support.translations import OwnCase, formats, own_cases, targets, translator
 
 TABLE = Path(__file__).parent / "redundant.yaml"
+
+UNHEARD = ("after-done", "after-the-last-event", "after-the-last-line", "unknown-events")
+"""Cases of what comes after the end, and of events that are lost as a whole."""
 
 EVERY = {"request": 6, "response": 3}
 """Each case goes to one format, and all pairs are there: that finds what all of them would."""
@@ -61,6 +64,26 @@ def test_nothing_that_means_something_is_lost_without_a_word(
         for each in silences(case, target, translator())
     ]
     assert _unexplained(found) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(source, target) for source in formats() for target in targets("stream") if source != target],
+)
+def test_no_place_in_events_is_without_a_word(source: str, target: str) -> None:
+    cases = [
+        case
+        for case in own_cases("stream")
+        if case.format == source and not case.name.endswith(UNHEARD)
+    ]
+    assert _unexplained(list(streamed(cases, target, translator()))) == []
+
+
+def test_an_event_without_an_effect_is_found() -> None:
+    cases = [case for case in own_cases("stream") if case.format == "openai-chat"]
+    found = {each.path for each in streamed(cases, "claude", translator())}
+    assert ": usage.total_tokens" in found
+    assert ": choices[].delta.content" not in found
 
 
 def test_every_row_of_the_table_has_a_reason() -> None:

@@ -18,6 +18,7 @@ from engine.errors import Rejected, UpstreamError
 from engine.resources import shipped
 from engine.translation.losses import Loss, told
 from engine.translation.translator import Translator
+from tests.support.lines import joined, lines
 from tests.support.translations import (
     ANY_MODEL,
     MODELS,
@@ -142,17 +143,11 @@ def streamed(case: OwnCase, target: str, by: Translator) -> Iterator[str]:
     if case.name.endswith(BEYOND):
         return
     marks: Marked = []
-    lines = []
-    for line in case.body.decode().splitlines():
-        head, brace, rest = line.partition("{")
-        if brace and head in ("", "data: ", "data:"):
-            try:
-                line = head + json.dumps(marked(json.loads(brace + rest), marks))
-            except ValueError:
-                pass
-        lines.append(line)
+    found = lines(case)
+    for line in found:
+        line.document = line.document and marked(line.document, marks)
     made = stream(case, target, by)
-    out = (made.feed("\n".join([*lines, ""]).encode()) + made.close()).decode()
+    out = (made.feed(joined(case, found)) + made.close()).decode()
     if made.error is not None:
         # an error tells no losses, and what waited for the end is gone
         return
@@ -175,14 +170,9 @@ def silent(kind: str, source: str) -> set[str]:
 
 
 def sources(kind: str) -> list[str]:
-    """The formats of which there are such documents; streams in binary frames are left out."""
+    """The formats of which there are such documents."""
     known = translator().formats
-    return [
-        name
-        for name in formats()
-        if (kind != "request" or known[name].serves)
-        and (kind != "stream" or known[name].framing.kind.name != "aws-event-stream")
-    ]
+    return [name for name in formats() if kind != "request" or known[name].serves]
 
 
 @pytest.mark.parametrize(
