@@ -11,11 +11,11 @@ from engine.errors import Rejected, UpstreamError
 from engine.gateway.array import ArrayStream
 from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
-from engine.gateway.context import Context
 from engine.gateway.credentials import redact
 from engine.gateway.deadline import NEVER, Deadline
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import Failure
+from engine.gateway.lanes import Lane
 from engine.gateway.memory import Memory
 from engine.gateway.passthrough import PassThrough
 from engine.gateway.prepare import Preparing
@@ -27,7 +27,6 @@ from engine.gateway.upstream import (
     BadAnswer,
     DecodingError,
     Disconnected,
-    Limits,
     Response,
     TimeoutException,
     TransportError,
@@ -38,7 +37,6 @@ from engine.gateway.upstream import (
     read_body,
 )
 from engine.translation import jsontext
-from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError
 from engine.translation.losses import Loss
 
@@ -92,12 +90,9 @@ class Attempts:
         context.attempts += 1
         context.provider, context.credential = credential.provider.name, credential.name
         context.upstream_model = candidate.model
-        request = prepare(
-            credential.asked(prepared.path, prepared.wire),
-            self._preparing.headers(candidate, prepared),
-            prepared.body,
-            Limits(settings.connect_timeout, settings.first_event_timeout, settings.write_timeout),
-        )
+        lane = self._preparing.lane(candidate)
+        headers = self._preparing.headers(candidate, prepared)
+        request = prepare(lane.url, headers, prepared.body, self._snapshot.limits)
         if credential.signer is not None:
             credential.signer.sign(request)
         self._preparing.release(prepared)
@@ -107,12 +102,12 @@ class Attempts:
             with Deadline(settings.first_event_timeout) as limit:
                 response = await transport.handle_async_request(request)
                 try:
-                    wire = self._snapshot.translator.formats[prepared.wire]
-                    _note_request_id(context, response, wire)
+                    request_id = header(response, *lane.request_ids)
+                    context.upstream_request_id = request_id and request_id[:200]
                     if response.status_code >= 300:
                         return await self._refused(response, candidate, prepared)
                     # What comes decides, not what was asked for: some servers do the other thing.
-                    streamed = _is_stream(response, prepared.stream, wire)
+                    streamed = _is_stream(response, lane)
                     if call.stream:
                         relay = self._relay(response, candidate, prepared, streamed)
                         error = await relay.run(limit, settings.idle_timeout)
@@ -283,15 +278,10 @@ class Attempts:
         return self._failure("connect", "upstream", f"upstream: {error}")
 
 
-def _is_stream(response: Response, asked: bool, wire: Format) -> bool:
+def _is_stream(response: Response, lane: Lane) -> bool:
     """Whether an answer is a stream, where one was asked for or not."""
     kind = (header(response, b"content-type") or "").lower()
-    plain, streamed = kind.startswith("application/json"), kind.startswith(wire.content_type)
+    plain = kind.startswith("application/json")
+    streamed = kind.startswith(lane.wire.content_type)
     # Some servers stream under no type or a wrong one; only a plain document is none for certain.
-    return streamed or not plain if asked else streamed and not plain
-
-
-def _note_request_id(context: Context, response: Response, wire: Format) -> None:
-    own = (wire.request_id_header or "").lower().encode()
-    found = header(response, own, b"x-request-id", b"request-id")
-    context.upstream_request_id = found and found[:200]
+    return streamed or not plain if lane.streams else streamed and not plain

@@ -15,11 +15,11 @@ from engine.gateway import payload
 from engine.gateway.call import Call, Prepared
 from engine.gateway.cloak import Cloak
 from engine.gateway.credentials import Credential
+from engine.gateway.lanes import Key, Lane, lane, words
 from engine.gateway.passthrough import PassThrough, asking, renamed
 from engine.gateway.patterns import matches
 from engine.gateway.routing import Candidate
 from engine.gateway.snapshot import Snapshot
-from engine.gateway.version import VERSION
 from engine.translation import jsontext
 from engine.translation.bridges import Gathering, Replay
 from engine.translation.formats import UsageOnRequest
@@ -27,18 +27,14 @@ from engine.translation.losses import Loss
 from engine.translation.streams import Stream
 from engine.translation.translated import Answer, Translated
 
-USER_AGENT = f"ai-proxy/{VERSION}"
-CARRIED = b"gw1."
-MAX_FEATURES_LENGTH = 4096
+# Finding a text of a few bytes takes half as long again without a pattern.
+CARRIED = re.compile(rb"gw1\.")
 MAX_LOSSES_TOLD = 10
 NOTHING_LOST = (
     "nothing may be lost here: leave these fields out, name another model, or have the operator"
     " allow losses (on-loss: report, by-capability: false)"
 )
-_FEATURE = re.compile(r"[A-Za-z0-9._-]+")
 
-
-Key = tuple[str, str, str]
 NOTHING: Mapping[str, str] = {}
 
 
@@ -62,6 +58,7 @@ class Preparing:
         self._call = call
         self._snapshot = snapshot
         self._explaining = explaining
+        self._asked = (call.format.name, call.stream)
         self._options = snapshot.options(call.model, call.format.name, call.context.key or "")
         on_loss = self._options.get("on-loss")
         self._strict = snapshot.settings.by_capability or on_loss == "reject"
@@ -70,10 +67,19 @@ class Preparing:
         self._drafts: dict[Key, _Draft | Rejected] = {}
         self._prepared: dict[Key, Prepared | Rejected] = {}
 
+    def lane(self, candidate: Candidate) -> Lane:
+        """How this candidate is called for the client."""
+        found = candidate.lanes.get(self._asked)
+        if found is None:
+            call, formats = self._call, self._snapshot.translator.formats
+            found = candidate.lanes[self._asked] = lane(
+                candidate, call.format, call.stream, formats
+            )
+        return found
+
     def wanted(self, candidate: Candidate) -> list[str]:
         """The keys of what the client may have lost and this upstream wants. Raises Rejected."""
-        key = self._key(candidate)
-        if key in self._prepared:
+        if self.lane(candidate).key in self._prepared:
             return []
         draft = self._draft(candidate)
         return [] if draft.request is None else draft.request.wanted
@@ -83,7 +89,7 @@ class Preparing:
 
         ``found``: texts by the keys that were wanted.
         """
-        key = self._key(candidate)
+        key = self.lane(candidate).key
         prepared = self._prepared.get(key)
         if prepared is None:
             try:
@@ -95,13 +101,6 @@ class Preparing:
         if isinstance(prepared, Rejected):
             raise prepared
         return prepared
-
-    def _key(self, candidate: Candidate) -> Key:
-        credential = candidate.credential
-        # A cloak and a scope belong to their credential; all else is the same for a provider's.
-        own = credential.cloak.mode != "never" or credential.scope
-        owner = credential.id if own else credential.provider.name
-        return owner, credential.wire(self._call.format.name), candidate.model
 
     def fitting(
         self, candidates: Sequence[Candidate]
@@ -124,7 +123,7 @@ class Preparing:
         return whole or [candidate for candidate, _ in found], refusals
 
     def _draft(self, candidate: Candidate) -> _Draft:
-        key = self._key(candidate)
+        key = self.lane(candidate).key
         draft = self._drafts.get(key)
         if draft is None:
             try:
@@ -137,8 +136,8 @@ class Preparing:
         return draft
 
     def _translated(self, candidate: Candidate) -> _Draft:
-        call, provider = self._call, candidate.credential.provider
-        wire = candidate.credential.wire(call.format.name)
+        call, provider, lane = self._call, candidate.credential.provider, self.lane(candidate)
+        wire = lane.wire.name
         if self.choosy:
             self._snapshot.translator.require(
                 call.body,
@@ -150,8 +149,8 @@ class Preparing:
                 headers=dict(call.headers),
             )
         rules = self._snapshot.payload.applying(candidate.model, wire)
-        cloak = self._cloak(candidate.credential)
-        if not rules and cloak is None and self._is_same(candidate):
+        cloak = self._cloak(candidate.credential, wire)
+        if not rules and cloak is None and self._passes(lane):
             return _Draft(None, None, rules)
         request = self._snapshot.translator.request(
             call.body,
@@ -159,7 +158,7 @@ class Preparing:
             target=wire,
             provider=provider.name,
             model=candidate.model,
-            stream=provider.streams(candidate.model, call.stream),
+            stream=lane.streams,
             headers=dict(call.headers),
             options=self._options,
             edit=None if cloak is None else cloak.edit,
@@ -170,21 +169,15 @@ class Preparing:
         return _Draft(request, cloak, rules)
 
     def _prepare(self, candidate: Candidate, found: Mapping[str, str]) -> Prepared:
-        call, provider = self._call, candidate.credential.provider
+        call, provider, lane = self._call, candidate.credential.provider, self.lane(candidate)
+        wire, streams = lane.wire.name, lane.streams
         draft = self._draft(candidate)
         request = draft.request
-        wire = candidate.credential.wire(call.format.name)
-        streams = provider.streams(candidate.model, call.stream)
-        # A path of its own is one of the provider's usual format.
-        path = provider.path if wire == provider.format else None
-        upstream = self._snapshot.translator.formats[wire]
-        path = path or upstream.upstream_path(candidate.model, streams)
         if request is None:
             version = call.format.api_versions
             headers = dict(provider.headers)
-            named = provider.api_version or version.default
-            if version.header and named:
-                headers[version.header] = named
+            if version.header and lane.version:
+                headers[version.header] = lane.version
             body = call.raw
             if call.format.model_in == "body.model":
                 body = renamed(call.raw, call.body, candidate.model)
@@ -199,7 +192,7 @@ class Preparing:
                 asked.append({"out": out, "in": [], "rule": "usage-on-request", "how": "supply"})
             return Prepared(
                 wire,
-                path,
+                lane.path,
                 headers,
                 body,
                 plan,
@@ -216,7 +209,7 @@ class Preparing:
         changed, rows = payload.apply(draft.rules, request.body)
         return Prepared(
             wire,
-            path,
+            lane.path,
             request.headers,
             jsontext.dumps(changed),
             request.plan,
@@ -235,44 +228,30 @@ class Preparing:
         facts = candidate.credential.provider.facts_for(candidate.model)
         return asks if facts.get(asks.quirk) else None
 
-    def _cloak(self, credential: Credential) -> Cloak | None:
+    def _cloak(self, credential: Credential, wire: str) -> Cloak | None:
         call, provider = self._call, credential.provider
-        if not credential.cloak.active(credential.wire(call.format.name) != call.format.name):
+        if not credential.cloak.active(wire != call.format.name):
             return None
         client = self._snapshot.keyring.digest(call.context.key)
         return Cloak(credential.cloak, "".join(credential.secrets), client, provider.name)
 
-    def _is_same(self, candidate: Candidate) -> bool:
+    def _passes(self, lane: Lane) -> bool:
         """Whether the client's bytes can go to this upstream as they are."""
-        call, provider = self._call, candidate.credential.provider
-        if candidate.credential.wire(call.format.name) != call.format.name or CARRIED in call.raw:
+        if not lane.passes or CARRIED.search(self._call.raw):
             return False
-        if provider.streams(candidate.model, call.stream) != call.stream:
-            return False
-        # Quirks say where a server differs; those of the format's own vendor say what the format
-        # is, unless an operator says otherwise.
-        own = provider.name == call.format.default_provider and not provider.changed
-        if not own and (provider.quirks or provider.changed or provider.rename):
-            return False
-        versions = call.format.api_versions
-        if versions.header is None:
-            return True
-        asked = call.headers.get(versions.header, versions.default)
-        return asked == (provider.api_version or versions.default)
+        header = self._call.format.api_versions.header
+        return header is None or self._call.headers.get(header, lane.usual) == lane.version
 
     def headers(self, candidate: Candidate, prepared: Prepared) -> dict[str, str]:
         """All headers of the upstream request, its secret among them."""
-        call, own = self._call, candidate.credential.headers[prepared.wire]
-        wire = self._snapshot.translator.formats[prepared.wire]
+        lane, request_id = self.lane(candidate), self._call.context.id
+        features = _features(self._call, candidate.credential, lane)
         return {
-            "content-type": "application/json",
-            "accept": wire.content_type if prepared.stream else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": USER_AGENT,
-            "x-request-id": call.context.id,
+            **lane.headers,
+            "x-request-id": request_id,
             **prepared.headers,
-            **own,
-            **_features(call, candidate.credential, prepared.wire),
+            **lane.own,
+            **features,
         }
 
     def release(self, prepared: Prepared) -> None:
@@ -377,20 +356,17 @@ def _refused(losses: Sequence[Loss], provider: str) -> Rejected:
     return Rejected(f"{reason} (lost at {provider})", first.path, hint=NOTHING_LOST)
 
 
-def _features(call: Call, credential: Credential, wire: str) -> dict[str, str]:
+def _features(call: Call, credential: Credential, lane: Lane) -> dict[str, str]:
     """The optional features that the operator set, and those that the client asks for and may."""
     name = call.format.headers.get("betas")
-    if name is None or wire != call.format.name:
+    if name is None or lane.wire is not call.format:
         return {}
-    asked = [
-        word
-        for word in _words(call.headers.get(name, ""))
-        if any(matches(pattern, word) for pattern in credential.betas)
-    ]
-    known = dict.fromkeys([*_words(credential.headers[wire].get(name, "")), *asked])
+    known = lane.features
+    if name in call.headers:
+        asked = [
+            word
+            for word in words(call.headers[name])
+            if any(matches(pattern, word) for pattern in credential.betas)
+        ]
+        known = tuple(dict.fromkeys([*known, *asked]))
     return {name: ",".join(known)} if known else {}
-
-
-def _words(text: str) -> list[str]:
-    words = (word.strip() for word in text[:MAX_FEATURES_LENGTH].split(","))
-    return [word for word in words if _FEATURE.fullmatch(word)]

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.gateway.credentials import Credential
 from engine.gateway.patterns import is_glob, matches
+
+if TYPE_CHECKING:
+    from engine.gateway.lanes import Lane
 
 _MAX_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A credential and the name under which its upstream knows the model."""
+    """A credential and the name under which its upstream knows the model.
+
+    ``lanes``: how it is called, by the client's format and whether a stream is wanted; see
+    ``lanes.py``.
+    """
 
     credential: Credential
     model: str
+    lanes: dict[tuple[str, bool], Lane] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,16 @@ from engine.gateway.patterns import matches
 from engine.gateway.payload import Payload
 from engine.gateway.routing import Router
 from engine.gateway.settings import RouteOptions, Settings
-from engine.gateway.upstream import AsyncBaseTransport, Transports
+from engine.gateway.upstream import AsyncBaseTransport, Limits, Transports
 from engine.translation.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Built whole, swapped whole. A request keeps the one it began with."""
+    """Built whole, swapped whole. A request keeps the one it began with.
+
+    ``limits`` are those of connections; how long an answer may take is minded by who reads it.
+    """
 
     settings: Settings
     translator: Translator
@@ -34,6 +37,7 @@ class Snapshot:
     classes: Classes
     payload: Payload
     transports: Transports
+    limits: Limits
     demo: DemoTransport
     built: int
     notes: tuple[str, ...]
@@ -103,6 +107,7 @@ def build(
         classes=failures.shipped(),
         payload=Payload(settings.payload, translator.formats),
         transports=transports or Transports(),
+        limits=Limits(settings.connect_timeout, None, settings.write_timeout),
         demo=DemoTransport(translator),
         built=int(time.time()),
         notes=tuple(notes),

@@ -312,10 +312,10 @@ def _headers(request: httpx.Request) -> CIMultiDict[str]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Waiting times of one call, in seconds."""
+    """Waiting times of one call, in seconds; ``read`` None: somebody else minds the silence."""
 
     connect: float
-    read: float
+    read: float | None
     write: float = 60.0
 
     def extensions(self) -> dict[str, Any]:
