@@ -51,7 +51,8 @@ _NOTE_TREE = tree(["type"], url_citation=tree(keys("url title content start_inde
 _USAGE_TREE = tree(
     keys(
         "prompt_tokens completion_tokens total_tokens cached_tokens num_cached_tokens"
-        " prompt_cache_hit_tokens cache_read_input_tokens cache_creation_input_tokens"
+        " prompt_cache_hit_tokens prompt_cache_miss_tokens"
+        " cache_read_input_tokens cache_creation_input_tokens"
     ),
     prompt_tokens_details=tree(["cached_tokens", "cache_write_tokens", "audio_tokens"]),
     prompt_token_details=tree(["cached_tokens"]),
@@ -112,7 +113,7 @@ class ReadChat:
             counts = choices[0].get("usage")
         if counts:
             self._usage = merge_present(self._usage, read_usage(counts, self._ctx))
-            if rest(counts, _USAGE_TREE):
+            if rest(counts, _USAGE_TREE) or self._missed(counts):
                 self.lost.append("usage")
         if not _CHUNK.issuperset(wire) and more(wire, _CHUNK):
             self.lost.append("chunk")
@@ -137,6 +138,13 @@ class ReadChat:
         flat = wire.get("message") or wire.get("detail") or wire.get("object") == "error"
         if wire.get("error") or (choices is None and flat):
             raise Uncovered
+
+    def _missed(self, usage: Body) -> bool:
+        """Whether what was not cached is told, and other counts do not say it."""
+        missed = usage.get("prompt_cache_miss_tokens")
+        if missed is None or self._ctx["client_format"] == CHAT:
+            return False
+        return bool(missed != (usage.get("prompt_tokens") or 0) - (_told_cached(usage) or 0))
 
     def _start(self, wire: Body) -> Body:
         start: Body = {"type": "start", "choice": 0}
@@ -496,19 +504,23 @@ def _said_first(*counts: Any) -> Any:
     return next((count for count in counts if count is not None), None)
 
 
-def read_usage(usage: Body, ctx: Body) -> Body:
-    """Counts, all-inclusive on both sides."""
-    provider = ctx["provider"]
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    details = usage.get("prompt_tokens_details")
-    told = _said_first(
-        inside(details, "cached_tokens"),
+def _told_cached(usage: Body) -> Any:
+    return _said_first(
+        inside(usage.get("prompt_tokens_details"), "cached_tokens"),
         inside(usage.get("prompt_token_details"), "cached_tokens"),
         usage.get("cached_tokens"),
         usage.get("num_cached_tokens"),
         usage.get("prompt_cache_hit_tokens"),
         usage.get("cache_read_input_tokens"),
     )
+
+
+def read_usage(usage: Body, ctx: Body) -> Body:
+    """Counts, all-inclusive on both sides."""
+    provider = ctx["provider"]
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    details = usage.get("prompt_tokens_details")
+    told = _told_cached(usage)
     included = provider.get("cached_included")
     apart = included is False or (
         included is not True and told is not None and prompt is not None and told > prompt
