@@ -8,16 +8,15 @@ in :mod:`engine.language.runtime`.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from engine.language.functions import FUNCTIONS, STOCK, Function
-from engine.language.reads import ELEMENT, LOOK, PLAIN, WHOLE, Binding, Branch, Path
-from engine.language.registry import exact_types
-from engine.language.scope import Name, Ref, Scope
+from engine.language.calling import called
+from engine.language.codes import Code, Codes
+from engine.language.comparing import ORDER, equal, ordered
+from engine.language.reads import ELEMENT, WHOLE, Binding, Branch, Path
+from engine.language.scope import Ref, Scope
 from engine.language.source import suggest
 from engine.language.syntax import (
     Ast,
@@ -30,116 +29,20 @@ from engine.language.syntax import (
 )
 
 _EITHER = {"or_expression": "or", "and_expression": "and"}
-_ORDER = {"lt": "_lt", "lte": "_lte", "gt": "_gt", "gte": "_gte"}
-# Functions that say something about a value and pass nothing of it on.
-_ASKING = frozenset({"length", "type"})
-_SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A Python expression, the path it reads, and what is known of its value.
-
-    ``simple``: cheap and free of effects, may be written twice. ``boolean``: always True or False.
-    ``never_null``: never None. ``whole``: always a whole number. ``plain``: never a number, so that
-    Python calls it true where JMESPath does. ``name``: it is just that name.
-    ``test``: Python code that is true where JMESPath calls the value true, when there is a shorter
-    one than the general.
-    """
-
-    text: str
-    ref: Ref | None = None
-    simple: bool = False
-    boolean: bool = False
-    never_null: bool = False
-    whole: bool = False
-    plain: bool = False
-    getter: str | None = None
-    keys: frozenset[str] | None = None
-    always: frozenset[str] = frozenset()
-    test: str | None = None
-    name: Name | None = None
-    word: str = ""
-
-
 # As a default these differ in nothing that a condition or a list function sees.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def _settled(ast: Ast, kind: str) -> bool:
-    """Whether an argument is of the kind that a function takes, whatever the document says."""
-    types = exact_types(kind)
-    return types is None or (ast["type"] == "literal" and type(ast["value"]) in types)
-
-
-def constant(value: Any) -> str:
-    """Python source of a JSON value."""
-    return repr(value)
-
-
-class Expressions:
-    """Compiles expressions for one generated module: hands out names and collects constants."""
+class Expressions(Codes):
+    """Compiles the expressions of one generated module."""
 
     def __init__(self) -> None:
-        self.temps = itertools.count(1)
-        self.constants: dict[str, Any] = {}
-        # the functions that are named, by where they are found
-        self.calls: dict[str, tuple[str, ...]] = {}
-        self.notes: list[Ref] = []
+        super().__init__()
         # names whose values are the same for a whole document; worlds by their Python code
         self.lasting: dict[str, str] = {}
         self.worlds: dict[str, int] = {}
         # the names looked up since somebody began to listen
         self.used: set[str] = set()
-
-    def temp(self, prefix: str = "t") -> str:
-        """A Python name nobody else has."""
-        return f"{prefix}{next(self.temps)}"
-
-    def keep(self, value: Any, prefix: str = "c") -> str:
-        """The name of a module constant with this value."""
-        name = f"_{prefix}{next(self.temps)}"
-        self.constants[name] = value
-        return name
-
-    # ---------------------------------------------------------------- what a value is used for
-
-    def take(self, code: Code, scope: Scope) -> str:
-        """The value is used as it is: all that is in it counts as read."""
-        return self._note(code, scope, WHOLE)
-
-    def plain(self, code: Code, scope: Scope) -> str:
-        """The value is used as a text or a number: an object there would be of no use."""
-        return self._note(code, scope, PLAIN)
-
-    def look(self, code: Code, scope: Scope) -> str:
-        """The value is only looked at (a condition, a loop): what is in it does not count as
-        read."""
-        return self._note(code, scope, LOOK)
-
-    def _note(self, code: Code, scope: Scope, how: int) -> str:
-        if code.ref is not None:
-            if how == WHOLE and (code.ref.binding, code.ref.path) in scope.texts:
-                how = PLAIN
-            code.ref.binding.read(code.ref.path, scope.branch, how)
-            self.notes.append(code.ref)
-        return code.text
-
-    def truth(self, code: Code, scope: Scope) -> str:
-        """Python code that is true where JMESPath calls the value true."""
-        text = self.look(code, scope)
-        return code.test or self._true(text, code)
-
-    def _true(self, text: str, code: Code) -> str:
-        if code.boolean or code.plain:
-            return text
-        return f"({self._held(code, *self._bound(text))})"
-
-    def _held(self, code: Code, value: str, bound: str) -> str:
-        # everything empty is false in both languages, but a zero only in Python
-        if code.plain:
-            return f"({bound})"
-        return f"({bound}) is not None and ({value} or {value} == 0 and {value} is not False)"
 
     # ---------------------------------------------------------------- what a condition tells
 
@@ -230,15 +133,8 @@ class Expressions:
             return Code(f"{current.text}[{key!r}]", ref, True)
         if current.getter:
             return Code(f"{current.getter}({key!r})", ref, True)
-        value, bound = self._bound(current.text)
+        value, bound = self.bound(current.text)
         return Code(f"({value}.get({key!r}) if type({bound}) is dict else None)", ref)
-
-    def _bound(self, text: str) -> tuple[str, str]:
-        """A name for a value, and the code that binds it, to be evaluated first."""
-        if text.isidentifier():
-            return text, text
-        temp = self.temp()
-        return temp, f"{temp} := {text}"
 
     def _subexpression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         code = current
@@ -256,7 +152,7 @@ class Expressions:
         ref = source.ref.down(ELEMENT, shown) if source.ref else None
         if position < -1:
             return Code(f"_index({source.text}, {position!r})", ref)
-        value, bound = self._bound(source.text)
+        value, bound = self.bound(source.text)
         there = value if position < 1 else f"len({value}) > {position}"
         return Code(f"({value}[{position}] if type({bound}) is list and {there} else None)", ref)
 
@@ -299,7 +195,7 @@ class Expressions:
         if condition is not None:
             holds = self.truth(self._asked(condition, scope, element), scope)
             test = f" if {name} is not None and {holds}"
-        value, bound = self._bound(source.text)
+        value, bound = self.bound(source.text)
         if right["type"] == "identity":
             text = f"[{name} for {name} in {value}{test}]"
             return Code(f"({text} if type({bound}) is list else None)", source.ref, plain=True)
@@ -321,56 +217,11 @@ class Expressions:
         # whether something is there, or is empty, tells nothing of what is in it
         bare = any(is_bare(child) for child in ast["children"])
         one, other = ((self.look if bare else self.plain)(each, scope) for each in (left, right))
-        if operator in _ORDER:
-            text = self._ordered(operator, left, right)
+        if operator in ORDER:
+            text = ordered(self, operator, left, right)
             return Code(text, test=text)
-        equal = self._equal(ast["children"], one, other, operator == "eq")
-        return Code(equal, boolean=True, never_null=True)
-
-    def _ordered(self, operator: str, left: Code, right: Code) -> str:
-        """An order; quick for whole numbers."""
-        one, tests = left.text, []
-        if not left.whole:
-            one, bound = self._bound(left.text)
-            tests.append(f"type({bound}) is int")
-        other, again = right.text, right.text
-        if not right.whole:
-            other, bound = self._bound(right.text)
-            tests.append(f"type({bound}) is int")
-            # the name is bound only where the tests before hold
-            again = right.text if not left.whole else other
-        quick = f"{one} {_SIGNS[operator]} {other}"
-        if not tests:
-            return f"({quick})"
-        general = f"{_ORDER[operator]}({one}, {again})"
-        return f"({quick} if {' and '.join(tests)} else {general})"
-
-    def _equal(self, children: list[Ast], one: str, other: str, positive: bool) -> str:
-        """Equality as Python's where that is the same: true is not 1 in JSON."""
-        sign = "==" if positive else "!="
-        known = [child["value"] for child in children if child["type"] == "literal"]
-        if any(value is None for value in known):
-            return f"({one} {'is' if positive else 'is not'} {other})"
-        if any(isinstance(value, str | list | dict) for value in known):
-            return f"({one} {sign} {other})"
-        if known:
-            given = one if children[1]["type"] == "literal" else other
-            return self._equals(given, known[0], positive)
-        left, bound_left = self._bound(one)
-        right, bound_right = self._bound(other)
-        # equal for Python, true and 1 are not for JSON
-        same = f"type({left}) is type({right}) or _eq({left}, {right})"
-        return f"({'' if positive else 'not '}(({bound_left}) == ({bound_right}) and ({same})))"
-
-    def _equals(self, text: str, value: Any, positive: bool) -> str:
-        """Equality with a literal true, false or number."""
-        if isinstance(value, bool):
-            return f"({text} {'is' if positive else 'is not'} {value})"
-        if value not in (0, 1):
-            return f"({text} {'==' if positive else '!='} {value!r})"
-        name, bound = self._bound(text)
-        same = f"({bound}) == {value!r} and {name} is not {bool(value)}"
-        return f"({same})" if positive else f"(not ({same}))"
+        text = equal(self, ast["children"], one, other, operator == "eq")
+        return Code(text, boolean=True, never_null=True)
 
     def _or_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         return self._either(ast, scope, current, "or")
@@ -395,7 +246,7 @@ class Expressions:
         # of what has to be there for the other to count nothing is passed on
         one = (self.look if asked or word == "and" else self.take)(left, scope)
         other = (self.look if asked else self.take)(right, scope)
-        test = f"({self._tested(left)} {word} {self._tested(right)})"
+        test = f"({self.tested(left)} {word} {self.tested(right)})"
         if left.boolean:
             return Code(
                 f"({one} {word} {other})",
@@ -410,12 +261,9 @@ class Expressions:
                 '|| is no default: false, "" and [] give way, too; take $value with $else,'
                 " or not_null()"
             )
-        value, bound = self._bound(one)
+        value, bound = self.bound(one)
         held, missed = (value, other) if word == "or" else (other, value)
-        return Code(f"({held} if {self._held(left, value, bound)} else {missed})", test=test)
-
-    def _tested(self, code: Code) -> str:
-        return code.test or self._true(code.text, code)
+        return Code(f"({held} if {self.held(left, value, bound)} else {missed})", test=test)
 
     def _not_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         code = self._asked(ast["children"][0], scope, current)
@@ -444,14 +292,14 @@ class Expressions:
     ) -> Code:
         if current is None:
             return Code(build(None), never_null=True)
-        value, bound = self._bound(self.look(current, scope))
+        value, bound = self.bound(self.look(current, scope))
         inner = Code(value, current.ref, True, keys=current.keys, word=current.word)
         return Code(f"({build(inner)} if ({bound}) is not None else None)")
 
     def _pipe(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         left, right = ast["children"]
         source = self.node(left, scope, current)
-        value, bound = self._bound(source.text)
+        value, bound = self.bound(source.text)
         body = self.node(
             right, scope, Code(value, source.ref, True, keys=source.keys, word=source.word)
         )
@@ -460,109 +308,8 @@ class Expressions:
         return Code(text, body.ref)
 
     def _function_expression(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
-        name = ast["value"]
         arguments = [self.node(child, scope, current) for child in ast["children"]]
-        if name == "look" and len(arguments) == 2 and arguments[0].ref is not None:
-            return self._looked(ast["children"][1], arguments, scope)
-        own = FUNCTIONS.get(name)
-        asking = own.boolean if own is not None else name in _ASKING
-        texts = [(self.look if asking else self.take)(each, scope) for each in arguments]
-        if own is not None:
-            self._arity(name, len(texts), own.min_args, own.max_args)
-            return self._own(own, ast["children"], arguments, texts)
-        if name not in STOCK:
-            known = {*FUNCTIONS, *STOCK}
-            raise ExpressionError(f"unknown function {name}(){suggest(name, known)}")
-        if name == "not_null" and texts:
-            text = texts[-1]
-            for each in reversed(texts[:-1]):
-                value, bound = self._bound(each)
-                text = f"({value} if ({bound}) is not None else {text})"
-            return Code(text, never_null=arguments[-1].never_null)
-        call = self._callable("f", "stock", name)
-        if name == "length" and len(texts) == 1:
-            value, bound = self._bound(texts[0])
-            text = f"(len({value}) if type({bound}) is list else {call}({value}))"
-            return Code(text, never_null=True, whole=True)
-        return Code(f"{call}({', '.join(texts)})")
-
-    def _looked(self, written: Ast, arguments: list[Code], scope: Scope) -> Code:
-        """``look()`` into an observed object: only what its paths say counts as read there. They
-        are asked for again at the end of the object, so nothing local may stand in them."""
-        ref = arguments[0].ref
-        assert ref is not None
-        for word in names_in(written):
-            if scope.names[word].code != word or scope.names[word].ref is not None:
-                raise ExpressionError(
-                    f"the paths of look() come from what a rule is given, like ctx, not from {word}"
-                )
-        paths = self.take(arguments[1], scope)
-        ref.binding.look(ref.path, scope.branch, paths)
-        if ref.path:
-            # that it is somewhere in the whole document tells a trace nothing
-            self.notes.append(ref)
-        call = self._callable("q", "function", "look", "quick")
-        return Code(f"{call}({arguments[0].text}, {paths})")
-
-    def _own(
-        self, own: Function, written: list[Ast], arguments: list[Code], texts: list[str]
-    ) -> Code:
-        """A call of a function of the language, with the checks that are quick done in place."""
-        if own.inline is not None:
-            return Code(own.inline.format(*texts), boolean=own.boolean, never_null=own.boolean)
-        checked = self._callable("f", "function", own.name, "call")
-        settled = all(map(_settled, written[1:], own.kinds[1:]))
-        types = exact_types(own.kinds[0]) if own.kinds else None
-        if types and settled and not own.takes_null:
-            # only the first argument is left to be looked at
-            plain = self._callable("p", "function", own.name, "plain")
-            value, bound = self._bound(texts[0])
-            first, *others = sorted(each.__name__ for each in types)
-            test = f"type({bound}) is {first}"
-            test += "".join(f" or type({value}) is {each}" for each in others)
-            rest = "".join(f", {text}" for text in texts[1:])
-            text = f"({plain}({value}{rest}) if {test} else {checked}({value}{rest}))"
-            return Code(text, plain=own.container)
-        call = checked
-        if len(texts) == own.max_args:
-            call = self._callable("q", "function", own.name, "quick")
-        if own.numbers is not None:
-            return Code(self._numbers(own.numbers, call, texts, arguments))
-        if own.takes_null or own.kinds[0] == "any" or arguments[0].never_null:
-            return Code(f"{call}({', '.join(texts)})", plain=own.container)
-        value, bound = self._bound(texts[0])
-        rest = "".join(f", {text}" for text in texts[1:])
-        text = f"({call}({value}{rest}) if ({bound}) is not None else None)"
-        return Code(text, plain=own.container)
-
-    def _numbers(self, sign: str, call: str, texts: list[str], arguments: list[Code]) -> str:
-        """A sum or the like; quick for whole numbers."""
-        (one, bound), (other, other_bound) = self._bound(texts[0]), self._bound(texts[1])
-        # both are bound before either is tested: the call needs them, too
-        named = zip((one, other), arguments, strict=True)
-        tests = [f"type({name}) is int" for name, code in named if not code.whole]
-        if not tests:
-            return f"({texts[0]} {sign} {texts[1]})"
-        quick = f"{one} {sign} {other} if {' and '.join(tests)} else {call}({one}, {other})"
-        before = [each for each, name in ((bound, one), (other_bound, other)) if each != name]
-        return f"(({', '.join(before)}), {quick})[-1]" if before else f"({quick})"
-
-    def _arity(self, name: str, given: int, least: int, most: int | None) -> None:
-        if given < least or (most is not None and given > most):
-            wanted = str(least) if most == least else f"{least} to {most if most else 'any number'}"
-            plural = "" if wanted == "1" else "s"
-            raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}")
-
-    def call(self, prefix: str, *found: str) -> str:
-        """The name of a function nobody else names; ``found`` says where it is."""
-        name = f"_{prefix}{next(self.temps)}"
-        self.calls[name] = found
-        return name
-
-    def _callable(self, how: str, *found: str) -> str:
-        word = f"_{how}_{found[1]}"
-        self.calls[word] = found
-        return word
+        return called(self, ast, arguments, scope)
 
     def _expref(self, ast: Ast, scope: Scope, current: Code | None) -> Code:
         name = self.temp("e")
@@ -576,7 +323,7 @@ class Expressions:
         if isinstance(value, dict | list):
             return Code(self.keep(value), simple=True, never_null=True)
         return Code(
-            constant(value),
+            repr(value),
             simple=True,
             never_null=value is not None,
             boolean=isinstance(value, bool),

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 
 from engine.errors import MappingError
-from engine.language.expressions import Code, Expressions
+from engine.language.codes import Code
+from engine.language.expressions import Expressions
 from engine.language.lines import Lines
 from engine.language.lost import joined
 from engine.language.reads import ELEMENT, Binding

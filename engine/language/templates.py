@@ -17,7 +17,7 @@ import jinja2.meta
 import jinja2.nodes
 import jinja2.sandbox
 
-from engine.language.expressions import Code
+from engine.language.codes import Code
 from engine.language.functions import FunctionError
 from engine.language.runtime import text
 from engine.language.source import Scalar, suggest
