@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -299,7 +300,9 @@ class _Application(Starlette):
     """Takes the calls of clients past the routing and error handling of the rest."""
 
     def __init__(self, calls: ASGIApp, routes: Sequence[BaseRoute], lifespan: Lifespan) -> None:
-        super().__init__(routes=routes, lifespan=lifespan)
+        super().__init__(
+            routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _unserved}
+        )
         self._calls = calls
 
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
@@ -308,6 +311,18 @@ class _Application(Starlette):
             await super().__call__(scope, receive, send)
         else:
             await self._calls(scope, receive, send)
+
+
+async def _unserved(request: Request, error: Exception) -> Response:
+    """A path or method that the gateway's own pages do not have, told as they tell errors."""
+    assert isinstance(error, HTTPException)
+    path, words, headers = request.url.path, error.detail, {}
+    if error.status_code == 404:
+        words = f"there is no {path} here"
+    elif error.headers and "Allow" in error.headers:
+        allowed = ", ".join(sorted(error.headers["Allow"].split(", ")))
+        words, headers = f"{path} takes {allowed}, not {request.method}", {"allow": allowed}
+    return JSONResponse({"error": {"message": words}}, error.status_code, headers)
 
 
 def _cors(settings: Settings, gateway: Gateway) -> ASGIApp:

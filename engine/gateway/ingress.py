@@ -66,14 +66,22 @@ class Ingress:
         fixed = self._fixed.get(path, ())
         found = [Match(format, route, None, query) for format, route in fixed]
         if not found:
+            named: list[Match] = []
             for pattern, format, route in self._patterns:
                 if hit := pattern.fullmatch(path):
                     model = hit.groupdict().get("model")
                     model = model and route.within + model
+                    match = Match(format, route, model, query)
+                    if _action(route):
+                        found.append(match)
                     # What stands behind a colon may be a part of a name, or a call that nobody
                     # knows: only the route's own method tells.
-                    if route.method == method or ":" not in path:
-                        found.append(Match(format, route, model, query))
+                    elif route.method == method or ":" not in path:
+                        named.append(match)
+            # A call that a format knows is no part of a name in it.
+            knowing = [match.format.name for match in found]
+            if not (knowing and self.asker(headers).name in knowing):
+                found += [match for match in named if match.format.name not in knowing]
         if len(found) > 1:
             asker = self.asker(headers)
             found.sort(key=lambda match: (match.route.method != method, match.format is not asker))
@@ -100,6 +108,11 @@ class Ingress:
         if asker in nearest or longest == 0 or (longest == 1 and len(nearest) > 1):
             return asker
         return nearest[0]
+
+
+def _action(route: Route) -> bool:
+    """Whether the path ends in the word for a call, behind a colon."""
+    return ":" in route.path.rpartition("}")[2]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

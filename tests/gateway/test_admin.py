@@ -203,3 +203,26 @@ def test_a_gateway_without_a_file_has_nothing_to_reload() -> None:
             assert (await gw.http.get("/admin/reload")).status_code == 404
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/admin/nonsense", 404, "there is no /admin/nonsense here"),
+        ("POST", "/admin/config", 405, "/admin/config takes GET, HEAD, not POST"),
+        ("DELETE", "/health", 405, "/health takes GET, HEAD, not DELETE"),
+    ],
+)
+def test_what_the_own_pages_do_not_have_is_told_in_json(
+    method: str, path: str, status: int, words: str
+) -> None:
+    async def main() -> None:
+        async with serving(DEMO) as gw:
+            answer = await gw.http.request(method, path)
+            assert answer.status_code == status
+            assert answer.json() == {"error": {"message": words}}
+            assert answer.headers.get("allow", "").split(", ") == (
+                ["GET", "HEAD"] if status == 405 else [""]
+            )
+
+    asyncio.run(main())
