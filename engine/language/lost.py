@@ -26,12 +26,14 @@ Sources = Mapping[str, tuple[str, ...]]
 class Said(NamedTuple):
     """A loss: the number of its rule, its path; the reason where the rule does not say all of it.
 
-    Without a path only a traced run knows which one it is.
+    ``within``: the object of the document, or of what rules made, that the path begins at; None for
+    the document itself. Without a path only a traced run knows which one it is.
     """
 
     rule: int
     path: str | None
     reason: str | None
+    within: Any = None
 
 
 class Lost(list[Said]):
@@ -47,15 +49,21 @@ class Lost(list[Said]):
         """A rule lost what is at these paths of the document, for a reason made at run time."""
         self.extend(Said(number, path, reason) for path in paths or ("",))
 
+    def among(self, number: int, reason: str | None, *places: tuple[Any, str]) -> None:
+        """A rule lost what is at these paths, each of them below an object."""
+        self.extend(Said(number, path, reason, value) for value, path in places)
+
     def unread(
         self,
         number: int,
         value: Any,
         tree: Tree,
         which: Callable[[Any, Tree], list[tuple[str, ...]]] = unread,
+        within: Any = None,
     ) -> None:
-        """The document held what no rule reads."""
-        self.extend(Said(number, joined(keys), None) for keys in which(value, tree))
+        """The document held what no rule reads, or the object ``within`` it did, which is
+        ``value``."""
+        self.extend(Said(number, joined(keys), None, within) for keys in which(value, tree))
 
 
 def joined(keys: Iterable[str]) -> str:

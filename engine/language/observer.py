@@ -175,9 +175,10 @@ class Observer(Recorder):
             return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
         if self.static or binding is self.document:
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
-        # nulls do not count, and only the slow way can tell
-        finds = which.removeprefix(", ") or "_unread"
-        return [f"if ({test}) and {finds}({var}, {kept}):", f"    L.append({number})"]
+        return [
+            f"if {test}:",
+            f"    L.unread({number}, {var}, {kept}{which or ', _unread'}, {var})",
+        ]
 
     def _left(self, var: str, tree: Tree) -> str | None:
         """Python code that is true when an object holds what a ``$rest`` of it cannot take."""

@@ -3,6 +3,7 @@ refusals."""
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from engine.errors import MappingError
@@ -183,6 +184,8 @@ class Recorder:
             self.out.add(f"T.loss({number}, {kind!r}, {said}{self.paths(mark)})")
         elif (paths := self._certain(mark)) is not None:
             self.out.add(f"L.told({number}, {text}, {paths!r})")
+        elif places := self._within(mark):
+            self.out.add(f"L.among({number}, {text}, {', '.join(places)})")
         else:
             self.out.add(f"L.append({number})")
 
@@ -192,6 +195,17 @@ class Recorder:
         if any(ref.binding is not self.document for ref in refs):
             return None
         return tuple(dict.fromkeys(joined(ref.shown) for ref in refs))
+
+    def _within(self, mark: int) -> list[str]:
+        """Python code of the objects and paths read since ``mark``; nothing where one is no
+        object's."""
+        refs = self.expr.notes[mark:]
+        if any(ref.binding.state for ref in refs):
+            return []
+        # whichever elements they are: the list stands for them
+        known = ((ref, itertools.takewhile(lambda key: key != ELEMENT, ref.shown)) for ref in refs)
+        places = [f"({ref.binding.var}, {joined(keys)!r})" for ref, keys in known]
+        return list(dict.fromkeys(places))
 
     def refuse(self, pos: Pos, text: str, mark: int, status: int = 400) -> str:
         """Python statement that refuses the document; ``text`` is Python code of the sentence."""

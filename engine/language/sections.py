@@ -18,7 +18,7 @@ from engine.language.results import Rule
 from engine.language.roots import ASKED, Asked
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
-from engine.language.trace import Trace, TracedLoss, untold
+from engine.language.trace import Trace, TracedLoss, places, untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,24 @@ class Section(Served):
         trace.settle()
         return result, trace
 
-    def told(self, lost: Iterable[Said]) -> list[TracedLoss] | None:
-        """What a run lost, as a traced one tells it; None where only that can."""
+    def told(self, lost: Iterable[Said], document: Any) -> list[TracedLoss] | None:
+        """What a run over this document lost, as a traced one tells it; None where only that
+        can."""
         rules, found = self.program.rules, []
+        known: dict[int, str] | None = None
         for said in lost:
-            if said.path is None:
+            path = said.path
+            if path is None:
                 return None
+            if said.within is not None:
+                known = places(document) if known is None else known
+                above = known.get(id(said.within))
+                if above is None:
+                    return None
+                path = f"{above}{path}" if path[:1] in ("", "[") or not above else f"{above}.{path}"
             rule = rules[said.rule]
             reason = rule.reason if said.reason is None else said.reason
-            found.append(TracedLoss(said.path, reason, said.rule, rule.kind))
+            found.append(TracedLoss(path, reason, said.rule, rule.kind))
         return untold(found)
 
     @property

@@ -88,6 +88,25 @@ def untold(losses: Collection[_L]) -> list[_L]:
     ]
 
 
+def places(document: Any) -> dict[int, str]:
+    """The paths of all objects and lists of a document, by their identity."""
+    paths: dict[int, str] = {}
+    stack: list[tuple[str, Any]] = [("", document)]
+    while stack:
+        path, value = stack.pop()
+        if type(value) is dict:
+            paths[id(value)] = path
+            for key, each in value.items():
+                if type(each) is dict or type(each) is list:
+                    stack.append((step(path, key), each))
+        elif type(value) is list:
+            paths[id(value)] = path
+            for at, each in enumerate(value):
+                if type(each) is dict or type(each) is list:
+                    stack.append((f"{path}[{at}]", each))
+    return paths
+
+
 # The path of a value, or the paths of what may have made one that the state kept.
 Where = str | tuple[str, ...] | None
 
@@ -129,17 +148,7 @@ class Trace:
     _kept_in: dict[str, list[Note]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.document, dict | list):
-            return
-        paths = self._paths
-        stack: list[tuple[str, Any]] = [("", self.document)]
-        while stack:
-            path, value = stack.pop()
-            paths[id(value)] = path
-            keys = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, each in keys:
-                if isinstance(each, dict | list):
-                    stack.append((step(path, key), each))
+        self._paths = places(self.document)
 
     # ------------------------------------------------------------ called by generated code
 

@@ -53,6 +53,11 @@ class Run:
     result: Any
     trace: Trace
 
+    @property
+    def side(self) -> Side:
+        """What was lost."""
+        return Side(self.trace.losses, self.rules)
+
     def pos(self, rule: int) -> str:
         """``file:line:column`` of a rule of this run."""
         return self.rules[rule].place if rule >= 0 else ""
@@ -194,16 +199,15 @@ class Side:
     rules: tuple[Rule, ...]
 
 
-def told(read: Run, write: Run | None, side: str, moved: Moved | None = None) -> list[Loss]:
+def told(read: Run, write: Side | None, side: str, moved: Moved | None = None) -> list[Loss]:
     """All losses of a translation, each path and reason once, in the order they came up.
 
-    ``moved``: lists of the canonical document whose elements were moved between the halves.
+    ``write``: what the write half lost, by paths of the canonical document, whose lists may have
+    ``moved`` between the halves.
     """
-    first = Side(read.trace.losses, read.rules)
     if write is None:
-        return _told([(first, _own)], side)
-    places = partial(_places, Origins(read, moved))
-    return _told([(first, _own), (Side(write.trace.losses, write.rules), places)], side)
+        return _told([(read.side, _own)], side)
+    return _told([(read.side, _own), (write, partial(_places, Origins(read, moved)))], side)
 
 
 def _places(origins: Origins, loss: TracedLoss | Loss) -> list[str]:

@@ -52,7 +52,7 @@ class Half:
 
     def sure(self) -> Side | None:
         """What the last run lost, as it was told at once; None where tracing has to tell."""
-        found = self.section.told(self.lost)
+        found = self.section.told(self.lost, self.document)
         return None if found is None else Side(found, self.section.program.rules)
 
     def trace(self) -> Run:
@@ -74,7 +74,10 @@ def losses(read: Half, write: Half | None, side: str, moved: Moved | None = None
         found = told_at_once(first, second, copied, side)
         if found is not None:
             return found
-    return told(read.trace(), write.trace() if write else None, side, moved)
+    if write is None:
+        return told(read.trace(), None, side)
+    # where the canonical document came from has to be traced; what was lost of it is often known
+    return told(read.trace(), second or write.trace().side, side, moved)
 
 
 @dataclass

@@ -79,7 +79,7 @@ def outcome(mapping: Section, document: Any) -> Outcome:
     traced, trace = mapping.trace(document, *GIVEN)
     assert traced == result
     assert bool(trace.losses) is bool(lost)
-    told = mapping.told(lost)
+    told = mapping.told(lost, document)
     assert told is None or _words(told) == _words(trace.losses)
     # two checks may find the same; whoever tells losses tells each once
     losses = dict.fromkeys(f"{loss.path}: {loss.reason}" for loss in trace.losses)

@@ -14,7 +14,7 @@ from tests.language.support import GIVEN, section
 
 def told(mapping: str, document: Any) -> list[tuple[str, str]] | None:
     compiled = section(mapping)
-    found = compiled.told(compiled.run(document, *GIVEN)[1])
+    found = compiled.told(compiled.run(document, *GIVEN)[1], document)
     return None if found is None else [(loss.path, loss.reason) for loss in found]
 
 

@@ -36,7 +36,7 @@ def test_losses_told_at_once_are_those_of_a_traced_run(
     def both(read: Half, write: Half | None, side: str, moved: Moved | None = None) -> list[Loss]:
         found = find(read, write, side, moved)
         if found:
-            assert found == told(read.trace(), write.trace() if write else None, side, moved)
+            assert found == told(read.trace(), write.trace().side if write else None, side, moved)
         return found
 
     monkeypatch.setattr(translated, "losses", both)

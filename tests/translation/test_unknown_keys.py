@@ -204,6 +204,6 @@ def test_a_traced_run_loses_what_the_run_that_served_lost(source: str) -> None:
                 made = by.request(body, source, target, model=model, headers=case.headers)
             except Rejected:
                 continue
-            traced = told(made._read.trace(), made._write.trace(), "request", made._moved)
+            traced = told(made._read.trace(), made._write.trace().side, "request", made._moved)
             spelt = [replace(each, path=made._read.spelt(each.path)) for each in traced]
             assert sorted(made.losses, key=str) == sorted(spelt, key=str)
