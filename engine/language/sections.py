@@ -6,7 +6,7 @@ are told with the place in the mapping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from engine.language.results import Rule
 from engine.language.roots import ASKED, Asked
 from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
 from engine.language.scope import Name
-from engine.language.trace import Trace, TracedLoss, places, untold
+from engine.language.trace import Trace, TracedLoss, some_places, untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +150,17 @@ class Section(Served):
         trace.settle()
         return result, trace
 
-    def told(self, lost: Iterable[Said], document: Any) -> list[TracedLoss] | None:
+    def told(self, lost: Sequence[Said], document: Any) -> list[TracedLoss] | None:
         """What a run over this document lost, as a traced one tells it; None where only that
         can."""
         rules, found = self.program.rules, []
-        known: dict[int, str] | None = None
+        if any(said.path is None for said in lost):
+            return None
+        within = [said.within for said in lost if said.within is not None]
+        known = some_places(document, within) if within else {}
         for said in lost:
-            path = said.path
-            if path is None:
-                return None
+            path = said.path or ""
             if said.within is not None:
-                known = places(document) if known is None else known
                 above = known.get(id(said.within))
                 if above is None:
                     return None

@@ -107,6 +107,40 @@ def places(document: Any) -> dict[int, str]:
     return paths
 
 
+def some_places(document: Any, wanted: Iterable[Any]) -> dict[int, str]:
+    """The same of some of them only, as far as they are in the document."""
+    missing = {id(value) for value in wanted}
+    found: dict[int, str] = {}
+    # each object or list: what it stands in, by its place here, and its key there
+    stands: list[tuple[Any, int, str | int]] = [(document, -1, "")]
+    for at, (value, _, _) in enumerate(stands):
+        if id(value) in missing:
+            found[id(value)] = _way(stands, at)
+            missing.discard(id(value))
+            if not missing:
+                break
+        keys: Iterable[tuple[str | int, Any]] = ()
+        if type(value) is dict:
+            keys = value.items()
+        elif type(value) is list:
+            keys = enumerate(value)
+        for key, each in keys:
+            if type(each) is dict or type(each) is list:
+                stands.append((each, at, key))
+    return found
+
+
+def _way(stands: list[tuple[Any, int, str | int]], at: int) -> str:
+    keys: list[str | int] = []
+    while at:
+        _, at, key = stands[at]
+        keys.append(key)
+    path = ""
+    for key in reversed(keys):
+        path = step(path, key)
+    return path
+
+
 # The path of a value, or the paths of what may have made one that the state kept.
 Where = str | tuple[str, ...] | None
 
@@ -329,11 +363,13 @@ class Trace:
 
     # ------------------------------------------------------------ asked afterwards
 
-    def outputs(self, result: Any, conditions: bool = False) -> dict[str, tuple[Note, ...]]:
-        """The notes of every path of a result, containers included; on demand the conditions,
-        too."""
+    def outputs(
+        self, result: Any, conditions: bool = False, at: str = ""
+    ) -> dict[str, tuple[Note, ...]]:
+        """The notes of every path of a result, which stands ``at`` a path, containers included; on
+        demand the conditions, too."""
         found: dict[str, tuple[Note, ...]] = {}
-        stack: list[tuple[str, Any]] = [("", result)]
+        stack: list[tuple[str, Any]] = [(at, result)]
         while stack:
             path, value = stack.pop()
             keys: Iterable[tuple[str | int, Any]]
@@ -345,15 +381,24 @@ class Trace:
                 continue
             for key, each in keys:
                 below = step(path, key)
-                notes = self._records.get((id(value), key))
-                own = self._paths.get(id(each)) if isinstance(each, dict | list) else None
+                notes = self.output(value, key, each, conditions)
                 if notes is not None:
-                    shown = conditions or all(note.how != "when" for note in notes)
-                    found[below] = notes if shown else tuple(n for n in notes if n.how != "when")
-                elif own is not None:
-                    found[below] = (Note(-1, "copy", (own,)),)
-                stack.append((below, each))
+                    found[below] = notes
+                if type(each) is dict or type(each) is list:
+                    stack.append((below, each))
         return found
+
+    def output(
+        self, container: Any, key: str | int, value: Any, conditions: bool = False
+    ) -> tuple[Note, ...] | None:
+        """The notes of one key of a result, which holds this value; None when nothing is known."""
+        notes = self._records.get((id(container), key))
+        if notes is not None:
+            if conditions or all(note.how != "when" for note in notes):
+                return notes
+            return tuple(note for note in notes if note.how != "when")
+        own = self._paths.get(id(value)) if isinstance(value, dict | list) else None
+        return None if own is None else (Note(-1, "copy", (own,)),)
 
     def origin(self, value: Any) -> str | None:
         """Where a container of the document stood."""

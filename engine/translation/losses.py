@@ -12,8 +12,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from engine.language.lost import Sources
 from engine.language.results import Rule
@@ -66,21 +66,16 @@ class Run:
 # Lists whose elements were moved between the halves: how far, or None when others took their place.
 Moved = Mapping[str, int | None]
 _ELEMENT = re.compile(r"(\w+)\[(\d+)\]")
+# The first key of a path, with the position in the list there.
+_PART = re.compile(r"([\w-]+)(?:\[(\d+)\])?(?=[.\[]|$)")
 
 
 class Origins:
     """Where the values of a canonical document came from; its lists may have been ``moved``."""
 
     def __init__(self, run: Run, moved: Moved | None = None) -> None:
-        self._notes = run.trace.outputs(run.result, conditions=True)
-        self._order = sorted(self._notes)
-        self._result = run.result
+        self._notes = _Notes(run.trace, run.result)
         self._moved = moved or {}
-
-    @cached_property
-    def _bare(self) -> frozenset[str]:
-        """The places of empty objects."""
-        return frozenset(path for path, value in _leaves(self._result, "") if value == {})
 
     def _before(self, path: str) -> str | None:
         """The path that a value had before lists were moved; None for what was put in."""
@@ -123,7 +118,7 @@ class Origins:
         object: that it is there says what it was written on condition of.
         """
         pieces = self._below(self._before(path) or "") if _NATIVE.search(path) else []
-        return pieces or self.of(path, conditions=path in self._bare)
+        return pieces or self.of(path, conditions=self._notes.bare(path))
 
     def near(self, path: str) -> str | None:
         """One source path for a canonical path, if need be that of what it stands in."""
@@ -137,23 +132,15 @@ class Origins:
 
     def _below(self, path: str) -> list[str]:
         found: dict[str, None] = {}
-        for known in self._inside(path):
-            found |= dict.fromkeys(_paths(n for n in self._notes[known] if n.how != "when"))
+        for notes in self._notes.inside(path):
+            found |= dict.fromkeys(_paths(note for note in notes if note.how != "when"))
         return [one for one in found if not any(other in found for other in containers(one))]
-
-    def _inside(self, path: str) -> Iterator[str]:
-        """The known paths of what the value at ``path`` holds."""
-        for prefix in (f"{path}.", f"{path}["):
-            for position in range(bisect_left(self._order, prefix), len(self._order)):
-                if not self._order[position].startswith(prefix):
-                    break
-                yield self._order[position]
 
     def _above(self, path: str) -> list[str]:
         for parent in containers(path):
-            if next(self._inside(parent), None) is not None:
+            if next(self._notes.inside(parent), None) is not None:
                 return []  # an object that rules built, without this key
-            notes = [note for note in self._notes.get(parent, ()) if note.how != "when"]
+            notes = [note for note in self._notes.get(parent) or () if note.how != "when"]
             if notes:
                 rest = path[len(parent) :]
                 return [
@@ -161,6 +148,70 @@ class Origins:
                     for found in _paths(notes)
                 ]
         return []
+
+
+class _Part(NamedTuple):
+    """A part of a result: its path, its value, the notes of all paths in it, these in order."""
+
+    path: str
+    value: Any
+    notes: dict[str, tuple[Note, ...]]
+    order: list[str]
+
+
+class _Notes:
+    """The notes of a run by the paths of its result, looked up where they are asked for: of a
+    conversation the turns in question."""
+
+    def __init__(self, trace: Trace, result: Any) -> None:
+        self._trace = trace
+        self._result = result
+        # by the path of a part of the result
+        self._known: dict[str, _Part] = {}
+
+    def get(self, path: str) -> tuple[Note, ...] | None:
+        """The notes of a path; None when nothing is known of it."""
+        return self._part(path).notes.get(path)
+
+    def bare(self, path: str) -> bool:
+        """Whether there is an empty object."""
+        name, value = self._part(path)[:2]
+        return any(place == path and each == {} for place, each in _leaves(value, name))
+
+    def inside(self, path: str) -> Iterator[tuple[Note, ...]]:
+        """The notes of what the value at ``path`` holds."""
+        _, _, notes, order = self._part(path)
+        for prefix in (f"{path}.", f"{path}["):
+            for position in range(bisect_left(order, prefix), len(order)):
+                if not order[position].startswith(prefix):
+                    break
+                yield notes[order[position]]
+
+    def _part(self, path: str) -> _Part:
+        """The part that a path leads to: a key of the result, or an element of the list there."""
+        found = _PART.match(path) if type(self._result) is dict else None
+        name = found[0] if found is not None else ""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._read(name, found)
+        return known
+
+    def _read(self, name: str, found: re.Match[str] | None) -> _Part:
+        value, own = self._result, None
+        if found is not None:
+            holder, key = value, found[1]
+            value = holder.get(key)
+            if key in holder:
+                own = self._trace.output(holder, key, value, conditions=True)
+            if found[2] is not None:
+                holder, position = value, int(found[2])
+                there = type(holder) is list and position < len(holder)
+                value = holder[position] if there else None
+                own = self._trace.output(holder, position, value, True) if there else None
+        notes = self._trace.outputs(value, conditions=True, at=name)
+        if own is not None:
+            notes[name] = own
+        return _Part(name, value, notes, sorted(notes))
 
 
 def _paths(notes: Iterable[Note]) -> list[str]:
