@@ -31,6 +31,10 @@ class Note(NamedTuple):
     paths: tuple[str, ...]
 
 
+# Making one by its name goes through a function of Python.
+_made_note: Callable[[type[Note], tuple[Any, ...]], Note] = tuple.__new__
+
+
 @dataclass(frozen=True, slots=True)
 class TracedLoss:
     """One loss in terms of the document that was read."""
@@ -98,7 +102,10 @@ def places(document: Any) -> dict[int, str]:
             paths[id(value)] = path
             for key, each in value.items():
                 if type(each) is dict or type(each) is list:
-                    stack.append((step(path, key), each))
+                    further = _further(key)
+                    if not path:
+                        further = further.removeprefix(".")
+                    stack.append((path + further, each))
         elif type(value) is list:
             paths[id(value)] = path
             for at, each in enumerate(value):
@@ -254,7 +261,11 @@ class Trace:
 
     def note(self, rule: int, how: str, *paths: Where) -> None:
         """A value was made."""
-        self._notes.append(Note(rule, how, _present(paths)))
+        for path in paths:
+            if path is None or type(path) is tuple:
+                paths = _present(paths)
+                break
+        self._notes.append(_made_note(Note, (rule, how, paths)))
 
     def when(self, *paths: Where) -> None:
         """What follows is made on this condition."""
