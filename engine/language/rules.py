@@ -9,31 +9,19 @@ from engine.language.assembling import assemble, labelled
 from engine.language.compiler import Compiler
 from engine.language.directives import DIRECTIVES
 from engine.language.events import DONE, EMITTED, START, STEADY, EventHalf
+from engine.language.half import Half
 from engine.language.lines import Lines
-from engine.language.loops import State as Variables
-from engine.language.loops import assign, mutations
+from engine.language.loops import assign
 from engine.language.programs import Program
 from engine.language.reads import WHOLE, Binding
 from engine.language.results import NOTHING, Library, scalar_text
 from engine.language.roots import ASKED, asked
 from engine.language.scope import Name, Ref, Scope
 from engine.language.sections import Forms, Roots
-from engine.language.source import Map, Node, Scalar, Seq, plain, suggest
+from engine.language.source import Map, Node, Scalar, Seq, plain
 from engine.language.sources import ANY, EARLIER, KEPT, MADE, SOURCES, Source
+from engine.language.stamping import Stamp
 from engine.language.steady import FIRST, steady_rules
-
-RULE_KEYS = frozenset(
-    "event when let each as set append emit hold release then fail done also ignore".split()
-)
-HALF_KEYS = frozenset("dispatch state ignore stamp events end".split())
-# Where the events stand in a directive that makes several, or one of several.
-_EVENTS_IN = {
-    "$each": ("$item", "$flat"),
-    "$scan": ("$item", "$flat", "$last"),
-    "$switch": ("$cases", "$else"),
-    "$first": ("$first",),
-    "$concat": ("$concat",),
-}
 
 
 def half_program(label: str, node: Node, library: Library, roots: Roots, traced: bool) -> Program:
@@ -59,14 +47,13 @@ class HalfCompiler:
         self.label = labelled(label, traced)
         if not isinstance(node, Map):
             node.pos.error("a half of a stream is a map with dispatch and events")
-        self.node = node
         self.roots = roots
         self.traced = traced
         self.compiler = Compiler(library, traced=traced, static=True)
         self.blocks: list[Lines] = []
         self.numbers = FIRST - 1
-        self.events, self.end = self._rules("events"), self._rules("end")
-        self.state = self._state()
+        self.half = Half(node, self.compiler)
+        self.stamp = Stamp(self.half.get("stamp"), self.compiler)
         trace = "T" if traced else "None"
         self.kept = Binding("S", "state", trace=trace, checked=False, state=True)
         heads = ["S", *roots.parameters, "L", "out", *(["T"] if traced else [])]
@@ -75,22 +62,16 @@ class HalfCompiler:
     def program(self) -> Program:
         """The half as a program with ``step`` and ``end``."""
         compiler = self.compiler
-        for key, _ in self.node.entries:
-            if key.value not in HALF_KEYS:
-                compiler.problem(
-                    key.pos, f"unknown key {key.value}{suggest(str(key.value), HALF_KEYS)}"
-                )
-        rules = self.events
-        self._check_reached(rules)
+        rules = self.half.events
         handlers: dict[str, str] = {}
-        for value in dict.fromkeys(value for rule in rules for value in self._values(rule)):
+        for value in dict.fromkeys(value for rule in rules for value in self.half.values(rule)):
             handlers[value] = compiler.expr.temp("on")
-            own = [rule for rule in rules if not self._values(rule) or value in self._values(rule)]
+            own = [rule for rule in rules if self.half.takes(rule, value)]
             self._function(handlers[value], own)
-        self._function("on_other", [rule for rule in rules if not self._values(rule)])
-        self._function("end", self.end)
+        self._function("on_other", [rule for rule in rules if not self.half.values(rule)])
+        self._function("end", self.half.end)
         self._stepper(handlers)
-        start = self.node.get("state")
+        start = self.half.get("state")
         compiler.expr.constants[START] = plain(start) if start is not None else {}
         self._tell_sources()
         program = assemble(self.label, compiler, self.blocks)
@@ -121,92 +102,10 @@ class HalfCompiler:
         compiler.expr.constants[KEPT] = kept
         compiler.expr.constants[SOURCES] = compiler.sources.table("type")
 
-    def _state(self) -> Variables:
-        """The variables of the stream, with how deep the rules change each."""
-        start = self.node.get("state")
-        if start is not None and not isinstance(start, Map):
-            self.compiler.problem(start.pos, "state takes a map of names with their start values")
-        given = start if isinstance(start, Map) else Map(self.node.pos, ())
-        for _, value in given.entries:
-            if "= " in (scalar_text(value) or "")[:2] or "{{" in (scalar_text(value) or ""):
-                self.compiler.problem(
-                    value.pos, "a start value is plain data; set it in a rule instead"
-                )
-        keys = frozenset(name for name, _ in self.compiler.names(given, "state"))
-        rules = [*self.events, *self.end]
-        words = (("set", False), ("append", True), ("then", False))
-        assigned = [(rule.get(word), appending) for rule in rules for word, appending in words]
-        return Variables("S", keys, mutations(assigned))
-
-    def _check_reached(self, rules: list[Map]) -> None:
-        """Rules that stand below one that takes all their events."""
-        always: set[str | None] = set()
-        for rule in rules:
-            values = self._values(rule)
-            if None in always or (values and always.issuperset(values)):
-                self.compiler.problem(
-                    rule.pos,
-                    "this rule never runs: one before takes its events; put it first,"
-                    " or give that one also: true or when",
-                )
-            if rule.get("when") is None and not self._flag(rule, "also"):
-                always.update(values or [None])
-
-    def _flag(self, rule: Map, key: str) -> bool:
-        given = rule.get(key)
-        value = plain(given) if given is not None else False
-        if not isinstance(value, bool):
-            assert given is not None
-            self.compiler.problem(given.pos, f"{key} is true or false, not {value}")
-        return value is True
-
-    def _rules(self, key: str) -> list[Map]:
-        listed = self.node.get(key)
-        if listed is None:
-            return []
-        if not isinstance(listed, Seq):
-            self.compiler.problem(listed.pos, f"{key} is a list of rules")
-            return []
-        rules = []
-        for rule in listed.items:
-            if not isinstance(rule, Map):
-                self.compiler.problem(rule.pos, "a rule is a map, like {event: ping, emit: …}")
-                continue
-            for name, _ in rule.entries:
-                if name.value not in RULE_KEYS:
-                    known = suggest(str(name.value), RULE_KEYS)
-                    self.compiler.problem(name.pos, f"unknown key {name.value} in a rule{known}")
-            self._check_rule(rule, key)
-            rules.append(rule)
-        return rules
-
-    def _check_rule(self, rule: Map, key: str) -> None:
-        event = rule.get("event")
-        if event is not None and key == "end":
-            self.compiler.problem(event.pos, "a rule of end has no event; the bytes are over")
-        elif event is not None and self.node.get("dispatch") is None:
-            self.compiler.problem(event.pos, "event needs dispatch: what it is compared with")
-        if rule.get("as") is not None and rule.get("each") is None:
-            self.compiler.problem(rule.pos, "as needs each beside it")
-        for word in ("hold", "release"):
-            given = rule.get(word)
-            if given is not None and not scalar_text(given):
-                self.compiler.problem(given.pos, f"{word} takes the name of a queue")
-        hold, release = rule.get("hold"), rule.get("release")
-        if hold is not None and release is not None and plain(hold) == plain(release):
-            self.compiler.problem(
-                rule.pos, f"hold and release of {plain(hold)} in one rule never end; use two rules"
-            )
-
-    def _values(self, rule: Map) -> list[str]:
-        given = rule.get("event")
-        items = given.items if isinstance(given, Seq) else (given,) if given is not None else ()
-        return [str(plain(item)) for item in items]
-
     def _scope(self, binding: Binding) -> Scope:
         names = self.roots.names()
         kept = Ref(self.kept)
-        names["state"] = Name("S", kept, keys=self.state.keys, always=self.state.keys)
+        names["state"] = Name("S", kept, keys=self.half.state.keys, always=self.half.state.keys)
         names["emitted"] = Name(f"(S[{EMITTED!r}] + len(out))")
         names[self.roots.document] = self.compiler.named(binding)
         self.compiler.roots(
@@ -219,7 +118,7 @@ class HalfCompiler:
         compiler = self.compiler
         compiler.out = Lines()
         root = self.roots.document
-        ignored = self.node.get("ignore")
+        ignored = self.half.get("ignore")
         words = plain(ignored) if ignored is not None else []
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             assert ignored is not None
@@ -228,10 +127,10 @@ class HalfCompiler:
         kept = compiler.expr.keep(frozenset(words), "in")
         table = "{" + ", ".join(f"{value!r}: {name}" for value, name in handlers.items()) + "}"
         binding = compiler.observe(root, "", Scope({}), "''" if self.traced else "None", False)
-        number = compiler.rule(self.node.pos, "unread", "no rule takes this event")
+        number = compiler.rule(self.half.pos, "unread", "no rule takes this event")
         with compiler.out.indented(f"def step({root}, {self.parameters}):"):
             scope = self._scope(binding)
-            dispatch = self.node.get("dispatch")
+            dispatch = self.half.get("dispatch")
             kind = "None"
             if dispatch is not None:
                 kind = compiler.expr.look(compiler.expression(dispatch, scope), scope)
@@ -257,8 +156,8 @@ class HalfCompiler:
         switch = compiler.switch()
         with compiler.out.indented(f"def {name}({root}, {self.parameters}):"):
             scope = self._scope(binding)
-            if self.node.get("dispatch") is not None and name != "end":
-                compiler.expr.look(compiler.expression(self.node.get("dispatch"), scope), scope)
+            if self.half.get("dispatch") is not None and name != "end":
+                compiler.expr.look(compiler.expression(self.half.get("dispatch"), scope), scope)
             compiler.active.append(binding)
             if together:
                 compiler.out.add("taken = False")
@@ -266,7 +165,7 @@ class HalfCompiler:
                 inner = scope if together else scope.case(switch, number)
                 self._rule(rule, inner, switch, together, binding, scope)
             if together:
-                compiler.out.late(lambda: compiler.check(binding, scope, self.node.pos))
+                compiler.out.late(lambda: compiler.check(binding, scope, self.half.pos))
             compiler.out.add("return taken" if together else "return False")
             compiler.active.pop()
         self.blocks.append(compiler.out)
@@ -276,7 +175,7 @@ class HalfCompiler:
     ) -> None:
         compiler = self.compiler
         compiler.out.pos = rule.pos
-        compiler.sources.words = " ".join(self._values(rule)) or ANY
+        compiler.sources.words = " ".join(self.half.values(rule)) or ANY
         compiler.sources.rule = str(rule.pos)
         when = rule.get("when")
         # names of a rule may serve its condition
@@ -293,9 +192,9 @@ class HalfCompiler:
                 self._each(rule, each, scope)
             else:
                 self._body(rule, scope)
-            if self._flag(rule, "done"):
+            if self.half.flag(rule, "done"):
                 compiler.out.add(f"S[{DONE!r}] = True")
-            if together and self._flag(rule, "also"):
+            if together and self.half.flag(rule, "also"):
                 compiler.out.add("taken = True")
             elif together:
                 compiler.out.late(lambda: compiler.check(binding, whole, rule.pos))
@@ -351,8 +250,8 @@ class HalfCompiler:
             document = scope.names[root].ref
             assert document is not None
             document.binding.read((), scope.branch, WHOLE)
-        assign(compiler, rule.get("set"), scope, self.state, False)
-        assign(compiler, rule.get("append"), scope, self.state, True)
+        assign(compiler, rule.get("set"), scope, self.half.state, False)
+        assign(compiler, rule.get("append"), scope, self.half.state, True)
         self._emit(rule.get("emit"), scope)
         if release:
             with compiler.out.indented(f"for waiting in _release(S, {release!r}):"):
@@ -361,11 +260,11 @@ class HalfCompiler:
         if fail is not None:
             with compiler.sources.failure("type", "error"):
                 error = compiler.node(fail, scope)
-            begin = self._begin()
+            begin = self.stamp.begin()
             compiler.out.add(f"out.append({{'type': 'error', 'error': {error.text}}})")
-            self._stamp(begin, scope)
+            self.stamp.put(begin, scope)
             compiler.out.add(f"S[{DONE!r}] = True")
-        assign(compiler, rule.get("then"), scope, self.state, False)
+        assign(compiler, rule.get("then"), scope, self.half.state, False)
 
     def _emit(self, node: Node | None, scope: Scope) -> None:
         compiler = self.compiler
@@ -375,12 +274,12 @@ class HalfCompiler:
             if isinstance(item, Scalar) and not str(item.value).startswith("="):
                 compiler.problem(item.pos, "an event is a map, like {type: text, delta: = wire.d}")
                 continue
-            stamped = self._stamped(item)
+            stamped = self.stamp.written(item)
             with compiler.sources.events():
                 val = compiler.node(stamped or item, scope)
             if val is NOTHING:
                 continue
-            begin = self._begin() if stamped is None else ""
+            begin = self.stamp.begin() if stamped is None else ""
             if isinstance(item, Map) and not any(key in DIRECTIVES for key in item.keys()):
                 if val.absent:
                     compiler.out.add(f"_extend(out, {val.text})")
@@ -389,60 +288,7 @@ class HalfCompiler:
             else:
                 compiler.out.add(f"_extend(out, {val.text})")
             if stamped is None:
-                self._stamp(begin, scope)
-
-    def _begin(self) -> str:
-        """The name of the number of events emitted so far."""
-        if not isinstance(self.node.get("stamp"), Map):
-            return ""
-        begin = self.compiler.expr.temp("b")
-        self.compiler.out.add(f"{begin} = len(out)")
-        return begin
-
-    def _stamp(self, begin: str, scope: Scope) -> None:
-        """The keys of ``stamp`` on the events emitted since, where they do not have them."""
-        stamp = self.node.get("stamp")
-        if begin and stamp is not None:
-            val = self.compiler.node(stamp, scope)
-            self.compiler.out.add(f"_stamp(out, {begin}, {val.text})")
-
-    def _stamped(self, item: Node) -> Node | None:
-        """The event with the keys of ``stamp`` that it does not have; None when that is known only
-        later."""
-        stamp = self.node.get("stamp")
-        if stamp is None:
-            return item
-        if not isinstance(stamp, Map):
-            self.compiler.problem(stamp.pos, "stamp takes a map of keys for every event")
-            return item
-        if not isinstance(item, Map):
-            return None
-        chosen = next((str(key) for key in item.keys() if key in DIRECTIVES), None)
-        if chosen is None:
-            have = set(item.keys())
-            own = tuple(pair for pair in stamp.entries if pair[0].value not in have)
-            return Map(item.pos, item.entries + own)
-        inside = _EVENTS_IN.get(chosen, ())
-        entries: list[tuple[Scalar, Node]] = []
-        for key, value in item.entries:
-            found: Node | None = value
-            if key.value in inside and key.value == "$cases" and isinstance(value, Map):
-                found = self._each_stamped(value)
-            elif key.value in inside and isinstance(value, Seq):
-                items = [self._stamped(each) for each in value.items]
-                found = Seq(value.pos, tuple(each for each in items if each is not None))
-                found = found if len(found.items) == len(items) else None
-            elif key.value in inside:
-                found = self._stamped(value)
-            if found is None:
-                return None
-            entries.append((key, found))
-        return Map(item.pos, tuple(entries)) if inside else None
-
-    def _each_stamped(self, cases: Map) -> Map | None:
-        entries = [(key, self._stamped(case)) for key, case in cases.entries]
-        known = tuple((key, case) for key, case in entries if case is not None)
-        return Map(cases.pos, known) if len(known) == len(entries) else None
+                self.stamp.put(begin, scope)
 
 
 def _told(source: Source) -> str:

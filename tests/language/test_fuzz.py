@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.errors import MappingError
 from engine.language.directives import DIRECTIVES, EVERYWHERE, IN_OBJECTS
-from engine.language.rules import HALF_KEYS, RULE_KEYS
+from engine.language.half import HALF_KEYS, RULE_KEYS
 from engine.language.source import Map, Node, Pos, Scalar, Seq, Source, parse
 from tests.language.support import cases, half, section
 

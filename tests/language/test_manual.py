@@ -10,7 +10,7 @@ import pytest
 import engine.translation.functions  # noqa: F401  registers its functions
 from engine.language.directives import DIRECTIVES, EVERYWHERE, IN_OBJECTS
 from engine.language.functions import FUNCTIONS, STOCK
-from engine.language.rules import HALF_KEYS, RULE_KEYS
+from engine.language.half import HALF_KEYS, RULE_KEYS
 from engine.language.source import Map, Node, parse, plain
 from engine.translation import cases
 from tests.language.support import GIVEN, half, outcome, section

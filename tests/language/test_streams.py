@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.language.rules import HALF_KEYS, RULE_KEYS
+from engine.language.half import HALF_KEYS, RULE_KEYS
 from engine.language.runtime import Refusal
 from engine.language.source import Map, Seq, plain
 from tests.language.support import GIVEN, cases, data, half
