@@ -40,6 +40,7 @@ from engine.translation.jsontext import JsonError, loads
 from engine.translation.ordering import Ordering, Passthrough
 from engine.translation.plan import Plan
 from engine.translation.translator import Translator
+from engine.translation.ways import Way
 
 Body = dict[str, Any]
 Roots = tuple[Body, Body, Any]
@@ -72,13 +73,10 @@ class Halves:
 
     def request(self, body: Body, source: str, **more: Any) -> Iterator[tuple[str, Result, Result]]:
         """A request of any format on its way to Claude: the halves it passes."""
-        client, upstream = self.by.formats[source], self.by.formats[CLAUDE]
-        who = self.by.providers[CLAUDE]
         model = more.pop("model", None if source == CLAUDE else MODEL)
-        given = (more.pop("options", None), more.pop("headers", None))
-        plan, reading = self.by._planned(client, upstream, who, body, model, None, *given)
-        roots = reading.roots
-        section = client.read["request"]
+        given = (model, None, None, more.pop("options", None), more.pop("headers", None))
+        way, plan, reading = self.by._planned(body, source, CLAUDE, CLAUDE, *given)
+        section, roots = reading.section, reading.roots
         if source == CHAT:
             yield self._read_request(body, section, roots)
         try:
@@ -86,7 +84,7 @@ class Halves:
         except (Refusal, Defect):
             return
         if type(canonical) is dict:
-            yield self._write_request(canonical, plan)
+            yield self._write_request(canonical, way, plan)
 
     def _read_request(
         self, body: Body, section: Section, roots: Roots
@@ -94,9 +92,8 @@ class Halves:
         by_hand = _by_hand(lambda: chat_request.read_request(body, roots[2]))
         return "read request", by_hand, _compiled(section, body, roots)
 
-    def _write_request(self, canonical: Body, plan: Plan) -> tuple[str, Result, Result]:
-        client, upstream = self.by.formats[plan.source], self.by.formats[plan.target]
-        half = self.by._writing(client, upstream, plan, canonical)
+    def _write_request(self, canonical: Body, way: Way, plan: Plan) -> tuple[str, Result, Result]:
+        half = self.by._writing(way, plan, canonical)
         client_body, data, ctx = half.roots
 
         def by_hand() -> tuple[Any, list[str]]:

@@ -20,19 +20,19 @@ _NO_KEYS: frozenset[str] = frozenset()
 class Held:
     """An object as ``again`` makes it, each time equal; kept until it is let go of."""
 
-    __slots__ = ("_again", "_keys", "_part", "_value")
+    __slots__ = ("_keys", "_part", "_value", "again")
 
     def __init__(self, value: Body | None = None, again: Callable[[], Body] | None = None) -> None:
         self._value = value
-        self._again = again
+        self.again = again
         self._part = _NOTHING
         self._keys = _NO_KEYS
 
     def get(self) -> Body:
         """The whole object. Raises what making it raises."""
         if self._value is None:
-            assert self._again is not None  # only what can be made again is ever let go of
-            self._value = self._again()
+            assert self.again is not None  # only what can be made again is ever let go of
+            self._value = self.again()
         return self._value
 
     def put(self, value: Body) -> None:
@@ -51,7 +51,7 @@ class Held:
         """Let go of all but these keys; ``again`` makes it from now on, if it could not be made
         before."""
         value, self._value = self._value, None
-        self._again = again or self._again
+        self.again = again or self.again
         self._keys = keys
         if value is not None and keys:
             self._part = {key: value[key] for key in keys if key in value}

@@ -8,7 +8,6 @@ rest through ``ctx``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,38 +77,52 @@ class Plan:
         """As much of the client's request as a half of the answer reads."""
         return self.asked.of(half.asks("client"))
 
-    @property
-    def renamed(self) -> Mapping[str, str]:
-        """What the upstream calls fields of its usual format otherwise."""
-        who = self.provider
-        return who.rename if who is not None and who.format == self.target else {}
-
     def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
         signatures."""
-        ctx = Ctx(self._facts or self._known(), vendor=vendor, format=side.name)
+        ctx = Ctx(self._facts or self._known())
+        ctx["vendor"], ctx["format"] = vendor, side.name
         ctx.asked = self.asked
         return ctx
 
     def _known(self) -> dict[str, Any]:
         """What ``ctx`` says for both sides."""
+        given = (self.model, self.client_model, self.provider, self.api_version)
         self._facts = {
-            "model": self.model,
-            "client_model": self.client_model,
+            **facts(*given, self.source, self.target),
             "stream": self.stream,
-            "provider": self.provider.facts_for(self.model) if self.provider else {},
-            "vendor": "",
-            "format": "",
-            "api_version": self.api_version,
-            "limits": {},
-            "now": self.now,
             "options": self.options,
-            "status": None,
-            "headers": {},
-            "client_format": self.source,
-            "upstream_format": self.target,
+            "now": self.now,
         }
         return self._facts
+
+
+def facts(
+    model: str | None,
+    client_model: str | None,
+    provider: Provider | None,
+    api_version: str | None,
+    source: str,
+    target: str,
+) -> dict[str, Any]:
+    """What ``ctx`` says of all requests from one format to a model behind another one; the rest of
+    its keys are there."""
+    return {
+        "model": model,
+        "client_model": client_model,
+        "stream": False,
+        "provider": provider.facts_for(model) if provider else {},
+        "vendor": "",
+        "format": "",
+        "api_version": api_version,
+        "limits": {},
+        "now": 0,
+        "options": {},
+        "status": None,
+        "headers": {},
+        "client_format": source,
+        "upstream_format": target,
+    }
 
 
 def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None:

@@ -93,6 +93,7 @@ class Translated:
     _write: Half
     _again: Callable[[], Translated]
     _moved: Moved
+    _renamed: Mapping[str, str]
 
     @property
     def wanted(self) -> list[str]:
@@ -123,7 +124,7 @@ class Translated:
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""
         rows = explained(self._read.trace(), self._write.trace(), moved=self._moved)
-        named = self.plan.renamed
+        named = self._renamed
         return [
             {
                 **row,

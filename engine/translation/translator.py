@@ -36,11 +36,14 @@ from engine.translation.quirks import Quirks
 from engine.translation.scopes import Vendor, estrange
 from engine.translation.streams import Encoder, Stream
 from engine.translation.translated import Answer, Half, Translated
+from engine.translation.ways import Way
 
 Body = dict[str, Any]
 
-# Models whose limits are remembered: names come from clients.
-_ROWS = 1024
+# Ways that are remembered: names of models come from clients.
+_WAYS = 1024
+# For the name of a provider: there is none.
+_NOBODY = ""
 
 
 class Translator:
@@ -58,7 +61,7 @@ class Translator:
         self.formats = known
         self.providers = who
         self._now = now
-        self._rows: dict[tuple[str, str, str | None], Body] = {}
+        self._ways: dict[tuple[str | None, ...], Way] = {}
         self.faults = Faults(known, kinds, now)
         self.kinds = kinds
         self._capabilities = capabilities or Capabilities()
@@ -158,50 +161,40 @@ class Translator:
         makes another canonical request of the one that was read, in which lists are ``moved``;
         ``scope`` is that of the account, where accounts of a vendor are told apart.
         """
-        client = self._format(source)
-        who, upstream = self._target(target, provider)
         if not isinstance(body, dict):
             raise Rejected("the body must be a JSON object")
-        plan, reading = self._planned(
-            client, upstream, who, body, model, stream, options, headers, client_model
-        )
+        given = (model, client_model, stream, options, headers)
+        way, plan, reading = self._planned(body, source, target, provider, *given)
         if scope is not None:
             plan.scope = scope
             plan.vendor = Vendor(plan.vendor, scope) if scope else plan.vendor
             reading.then = lambda result, moved: estrange(result, scope)
         plan.read.put(self._run(reading, None))
-        return self._sent(client, upstream, plan, reading, edit, moved or {})
+        return self._sent(way, plan, reading, edit, moved or {})
 
     def _sent(
         self,
-        client: Format,
-        upstream: Format,
+        way: Way,
         plan: Plan,
         reading: Half,
         edit: Callable[[Body], Body] | None,
         moved: Moved,
     ) -> Translated:
         """The write half of a request."""
-        who, canonical = plan.provider, plan.canonical
+        canonical = plan.canonical
         if plan.scope is not None:
             estrange(canonical, plan.scope)
         if edit is not None:
             canonical = edit(canonical)
-        writing = self._writing(client, upstream, plan, canonical)
+        writing = self._writing(way, plan, canonical)
         out = self._run(writing, reading, moved)
         if type(out) is not dict:
             raise Rejected("there is nothing to send")
-        if plan.renamed:
-            out = {plan.renamed.get(key, key): value for key, value in out.items()}
-        wanted = plan.model or ""
-        sent = {**(who.headers if who else {})}
-        if upstream.api_versions.header and plan.api_version:
-            sent[upstream.api_versions.header] = plan.api_version
-        path = (who.path if who and who.path else None) or upstream.upstream_path(
-            wanted, plan.stream
-        )
-        again = partial(self._sent, client, upstream, plan, reading, edit, moved)
-        return Translated(out, path, sent, plan, reading, writing, again, moved)
+        if way.renamed:
+            out = {way.renamed.get(key, key): value for key, value in out.items()}
+        again = partial(self._sent, way, plan, reading, edit, moved)
+        path, headers = way.paths[plan.stream], dict(way.headers)
+        return Translated(out, path, headers, plan, reading, writing, again, moved, way.renamed)
 
     def require(
         self,
@@ -215,78 +208,77 @@ class Translator:
     ) -> None:
         """Raise Rejected when the client's request asks for what this model of the provider
         lacks by what is known of it, and when it cannot be read."""
-        client = self._format(source)
-        who, upstream = self._target(target, provider)
-        limits = self._limits(upstream, who, model)
-        streams = who is None or who.streams(model, True)
-        if streams and not self._capabilities.lacking(limits):
+        way = self._way(source, target, provider, model, None)
+        streams = way.who is None or way.who.streams(model, True)
+        if streams and not self._capabilities.lacking(way.limits):
             return
-        plan, reading = self._planned(client, upstream, who, body, model, stream, None, headers)
+        given = (model, None, stream, None, headers)
+        way, plan, reading = self._planned(body, source, target, provider, *given)
         canonical = self._run(reading, None)
-        ctx = plan.ctx(upstream, upstream.vendor)
-        ctx["limits"], ctx["provider"] = limits, {**ctx["provider"], "streams": streams}
+        ctx = plan.ctx(way.upstream, way.upstream.vendor)
+        ctx["limits"], ctx["provider"] = way.limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
         self._run(Half(rules, canonical, (plan.body, plan.data, ctx)), reading)
 
     def _planned(
         self,
-        client: Format,
-        upstream: Format,
-        who: Provider | None,
         body: Body,
-        model: str | None,
-        stream: bool | None,
-        options: dict[str, Any] | None,
-        headers: dict[str, str] | None,
+        source: str,
+        target: str | None,
+        provider: str | None,
+        model: str | None = None,
         client_model: str | None = None,
-    ) -> tuple[Plan, Half]:
-        said_body, body = body, client.spelling.read(body)
-        asked = body.get("model")
-        client_model = asked if isinstance(asked, str) else client_model
-        version = (who.api_version if who else None) or upstream.api_versions.default
-        plan = Plan(
-            source=client.name,
-            target=upstream.name,
-            provider=who,
-            model=model or client_model,
-            client_model=client_model or model,
-            stream=bool(body.get("stream")) if stream is None else stream,
-            api_version=version,
-            asked=Held(body),
-            options=options or {},
-            now=int(self._now()),
-            vendor=who.vendor if who else upstream.vendor,
-            signs=upstream.signs if who is None or who.signs is None else who.signs,
+        stream: bool | None = None,
+        options: Body | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[Way, Plan, Half]:
+        """The way of a request, its plan, and the half that reads it."""
+        client = self._format(source)
+        read = client.spelling.read(body)
+        asked = read.get("model")
+        way = self._way(
+            source, target, provider, model, asked if isinstance(asked, str) else client_model
         )
-        said = {key.lower(): value for key, value in headers.items()} if headers else {}
-        own_version = said.get(client.api_versions.header or "") or client.api_versions.default
-        ctx = plan.ctx(client, client.vendor)
-        ctx["api_version"], ctx["headers"] = own_version, said
-        decide(plan, client.plan_read, body, ctx)
+        if stream is None:
+            stream = bool(read.get("stream"))
+        plan = way.plan(read, stream, options or {}, int(self._now()))
+        ctx, versions = plan.ctx(client, client.vendor), client.api_versions
+        ctx["api_version"] = versions.default
+        if headers:
+            said = ctx["headers"] = {key.lower(): value for key, value in headers.items()}
+            ctx["api_version"] = said.get(versions.header or "") or versions.default
+        decide(plan, client.plan_read, read, ctx)
         section = client.read["request"]
-        reading = Half(section, body, (body, plan.data, ctx))
-        plan.read = Held(again=partial(_read_again, section, plan.asked, plan.data, ctx))
-        if said_body is not body:
-            reading.spelling = client.spelling, said_body
-        return plan, reading
+        reading = Half(section, read, (read, plan.data, ctx))
+        plan.read.again = partial(_read_again, section, plan.asked, plan.data, ctx)
+        if read is not body:
+            reading.spelling = client.spelling, body
+        return way, plan, reading
 
-    def _writing(self, client: Format, upstream: Format, plan: Plan, canonical: Any) -> Half:
+    def _writing(self, way: Way, plan: Plan, canonical: Any) -> Half:
         """The half that writes the request, with what the plan takes from the canonical one."""
-        who = plan.provider
-        ctx = plan.ctx(upstream, plan.vendor)
-        ctx["limits"] = self._limits(upstream, who, plan.model)
-        decide(plan, upstream.plan_write, canonical, ctx)
-        return Half(upstream.write["request"], canonical, (plan.body, plan.data, ctx))
+        ctx = way.writing(plan)
+        decide(plan, way.upstream.plan_write, canonical, ctx)
+        return Half(way.upstream.write["request"], canonical, (plan.body, plan.data, ctx))
 
-    def _limits(self, side: Format, who: Provider | None, model: str | None) -> Body:
-        key = (side.name, who.name if who else "", model)
-        row = self._rows.get(key)
-        if row is None:
-            if len(self._rows) >= _ROWS:
-                self._rows.clear()
-            own = who.limits_for(model) if who else {}
-            row = self._rows[key] = {**side.limits.row(model), **own}
-        return row
+    def _way(
+        self,
+        source: str,
+        target: str | None,
+        provider: str | None,
+        model: str | None,
+        client_model: str | None,
+    ) -> Way:
+        """The way to a model; made once, as its name comes from clients for some time."""
+        key = (source, target, provider, model, client_model)
+        way = self._ways.get(key)
+        if way is None:
+            if len(self._ways) >= _WAYS:
+                self._ways.clear()
+            who, upstream = self._target(target, provider)
+            way = Way.of(self._format(source), upstream, who, model, client_model)
+            self._ways[key] = way
+        return way
 
     def _run(self, half: Half, reading: Half | None, moved: Moved | None = None) -> Any:
         """Run a section; a refusal is told with the client's path, found by running once more,
@@ -359,9 +351,7 @@ class Translator:
         self, request: Body, format: str, provider: str | None = None, stream: bool | None = None
     ) -> Plan:
         """The plan for an answer that goes to its client as it is, as the request does."""
-        side = self._format(format)
-        who, _ = self._target(format, provider)
-        return self._planned(side, side, who, request, None, stream, None, None)[0]
+        return self._planned(request, format, format, provider, stream=stream)[1]
 
     def passing(self, body: Body, format: str, plan: Plan) -> tuple[Body | None, Body | None]:
         """The canonical error and usage of a whole answer that goes to its client as it is.
@@ -392,20 +382,19 @@ class Translator:
     ) -> tuple[Format, Format, Plan]:
         """The formats of an upstream's answer and of its client, and the plan it answers to."""
         upstream, client = self._format(source), self._format(target)
-        return upstream, client, plan or self._plan_of(client, upstream, request, provider)
+        return upstream, client, plan or self._plan_of(target, source, request, provider)
 
     def _plan_of(
-        self, client: Format, upstream: Format, request: Body | None, provider: str | None
+        self, client: str, upstream: str, request: Body | None, provider: str | None
     ) -> Plan:
-        who, _ = self._target(upstream.name, provider)
         body = request if isinstance(request, dict) else {}
-        plan, reading = self._planned(client, upstream, who, body, None, None, None, None)
+        way, plan, reading = self._planned(body, client, upstream, provider)
         try:
             plan.read.put(reading.run())
         except Refusal:
             # an answer may come without a request that could be sent
             plan.read.put({})
-        self._writing(client, upstream, plan, plan.canonical)
+        self._writing(way, plan, plan.canonical)
         return plan
 
     def stream(
@@ -505,14 +494,13 @@ class Translator:
 
     def read_request(self, body: Body, source: str) -> Body:
         """A request of this format in the canonical form. Raises Rejected."""
-        client = self._format(source)
-        _, reading = self._planned(client, client, None, body, None, None, None, None)
+        _, _, reading = self._planned(body, source, source, _NOBODY)
         return dict(self._run(reading, None))
 
     def write_response(self, answer: Body, target: str, request: Body) -> Body:
         """A canonical answer in this format, for the client that sent ``request``."""
         client = self._format(target)
-        plan = self._plan_of(client, client, request, None)
+        plan = self._plan_of(target, target, request, None)
         ctx = plan.ctx(client, client.vendor)
         return dict(Half(client.write["response"], answer, (request, plan.data, ctx)).run())
 
@@ -520,7 +508,7 @@ class Translator:
         """Canonical events in this format, for the client that sent ``request``; bytes for each
         event."""
         client = self._format(target)
-        encoder = Encoder(client, self._plan_of(client, client, request, None))
+        encoder = Encoder(client, self._plan_of(target, target, request, None))
         for event in events:
             yield encoder.write(event)
 
@@ -545,7 +533,7 @@ class Translator:
 
     def _listed(self, word: str, document: Any, target: str) -> Body:
         side = self._format(target)
-        plan, _ = self._planned(side, side, None, {}, None, None, None, None)
+        _, plan, _ = self._planned({}, target, target, _NOBODY)
         result, _ = side.lists[word].run(document, {}, {}, plan.ctx(side, side.vendor))
         return dict(result)
 
@@ -559,7 +547,7 @@ class Translator:
             raise ValueError(told) from None
 
     def _target(self, target: str | None, provider: str | None) -> tuple[Provider | None, Format]:
-        if provider is not None and provider not in self.providers:
+        if provider and provider not in self.providers:
             raise ValueError(f"unknown provider {provider}{suggest(provider, self.providers)}")
         who = self.providers.get(provider) if provider else None
         if target is None:
@@ -567,7 +555,9 @@ class Translator:
                 raise ValueError("a translation needs a target format or a provider")
             target = who.format
         upstream = self._format(target)
-        return who or self.providers.get(upstream.default_provider), upstream
+        if provider is None:
+            who = self.providers.get(upstream.default_provider)
+        return who, upstream
 
 
 def _read_again(section: Section, asked: Held, data: Body, ctx: Ctx) -> Body:
