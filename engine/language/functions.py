@@ -187,11 +187,12 @@ def count(elements: list[Any], key: str) -> int:
     """How many objects in a list, and in lists in it, hold something under a key."""
     found = 0
     for each in elements:
-        if type(each) is dict:
-            if key in each and each[key] is not None:
-                found += 1
-        elif type(each) is list:
-            found += count(each, key)
+        for inner in each if type(each) is list else (each,):
+            if type(inner) is dict:
+                if key in inner and inner[key] is not None:
+                    found += 1
+            elif type(inner) is list:
+                found += count(inner, key)
     return found
 
 

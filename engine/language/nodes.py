@@ -48,6 +48,9 @@ def harmless(node: ast.expr) -> bool:
         return all(harmless(each) for each in node.values)
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.Not) and harmless(node.operand)
+    if isinstance(node, ast.Subscript):
+        # states hold all that is read of them
+        return isinstance(node.value, ast.Name) and node.value.id[:1] == "S"
     if isinstance(node, ast.IfExp):
         return harmless(node.test) and harmless(node.body) and harmless(node.orelse)
     if isinstance(node, ast.Compare):

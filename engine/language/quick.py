@@ -290,20 +290,39 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
         return node
 
     replaced(function, {ast.Call}, replace)
+    looked = {name for name in usual if not keeps(name) and _read_next(function, name)}
 
     def tested(node: ast.stmt) -> list[ast.stmt]:
         name = (target(node) or "")[2:]
         if (target(node) or "")[:2] != "g_" or name not in usual:
             return [node]
-        test = f"type({name}) is not dict or not _usual_{name}.issuperset({name})"
+        test = f"not _usual_{name}.issuperset({name})"
         if name in proven:
             return []
+        got = keeps(name) and name[:2] != "v_"
+        if not got and name not in looked:
+            test = f"type({name}) is not dict or {test}"
         if name[:2] == "v_":
             test = f"{name} is not None and ({test})"
         text = f"if {test}: raise Unusual\n"
-        if keeps(name) and name[:2] != "v_":
+        if got:
             text += f"g_{name} = {name}.get\n"
         made = _placed(text, node)
         return [*made, node] if name[:2] == "v_" else made
 
     restated(function, tested)
+
+
+def _read_next(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a key of an object is read before all else that is done with it, which ends the quick
+    form where it is none: it need not be asked what it is."""
+    for body in blocks(function):
+        for position, statement in enumerate(body):
+            if target(statement) != f"g_{name}":
+                continue
+            after = next((each for each in body[position + 1 :] if uses(each, name)), None)
+            match after:
+                case ast.Assign(_, ast.Call(ast.Attribute(ast.Name(read), "get"), [_])):
+                    return read == name
+            return False
+    return False

@@ -44,6 +44,11 @@ class Unusual(Exception):
     """A document holds a key that the quick form of a program does not know."""
 
 
+# What ends the quick form of a program, whose caller runs the general one then: a key that it does
+# not know, and what is no object where one is taken for granted.
+ENDS = (Unusual, AttributeError, TypeError)
+
+
 # What evaluating an expression over somebody's document may raise.
 EVALUATION_ERRORS = (jmespath.exceptions.JMESPathError, FunctionError, RecursionError)
 
@@ -92,14 +97,14 @@ def each_of(value: Any, key: str) -> Any:
     """``value[].key``: what the elements, one level of lists merged, hold under a key."""
     if type(value) is not list:
         return None
-    found: list[Any] = []
+    try:
+        # of JSON values objects alone have it
+        return [held for each in value if (held := each.get(key)) is not None]
+    except AttributeError:
+        found: list[Any] = []
     for each in value:
-        if type(each) is dict:
-            held = each.get(key)
-            if held is not None:
-                found.append(held)
-        elif type(each) is list:
-            found += [h for e in each if type(e) is dict and (h := e.get(key)) is not None]
+        inner = each if type(each) is list else (each,)
+        found += [h for e in inner if type(e) is dict and (h := e.get(key)) is not None]
     return found
 
 

@@ -16,7 +16,7 @@ from engine.language.lost import SOURCES, Lost, Said, Sources
 from engine.language.programs import Program
 from engine.language.results import Rule
 from engine.language.roots import ASKED, Asked
-from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
+from engine.language.runtime import ENDS, EVALUATION_ERRORS, Refusal
 from engine.language.scope import Name
 from engine.language.trace import Trace, TracedLoss, some_places, untold
 
@@ -125,8 +125,7 @@ class Section(Served):
             if self._quick is not None:
                 try:
                     return self._quick(document, *roots, losses), losses
-                except (Unusual, AttributeError):
-                    # an attribute is missing where something else than an object came
+                except ENDS:
                     losses = Lost()
             return self._main(document, *roots, losses), losses
         except Refusal:

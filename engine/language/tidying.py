@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from engine.language.nodes import harmless
+from engine.language.nodes import harmless, truth
 from engine.language.statements import blocks, bodies, names, replaced, restated, target, uses, walk
 
 # Names of what is made: results, objects, values inside expressions.
@@ -80,6 +80,9 @@ def flatten(function: ast.FunctionDef) -> None:
     """Statements for what an expression binds on its way, and shorter tests, in place."""
     restated(function, _steps)
     replaced(function, {ast.BoolOp, ast.IfExp}, _shorter)
+    for node in walk(function):
+        if isinstance(node, ast.If):
+            node.test = truth(node.test)
 
 
 def _steps(node: ast.stmt) -> list[ast.stmt]:
@@ -109,6 +112,9 @@ def _shorter(node: ast.expr) -> ast.expr:
     """A value is compared with several texts at once, and the length of a text is taken as that of
     a list."""
     match node:
+        case ast.BoolOp(ast.And(), [one, ast.BoolOp(ast.Or(), values) as looks]) if _flat(one):
+            # what is held there is at hand: to look at that is less than to go over the keys first
+            return looks if all(map(_at_hand, values)) else node
         case ast.BoolOp(ast.Or(), values):
             node.values = _together(values)
             return node.values[0] if len(node.values) == 1 else node
@@ -121,6 +127,22 @@ def _shorter(node: ast.expr) -> ast.expr:
             text = ast.Compare(kind, [ast.Is()], [ast.Name("str", ast.Load())])
             node.test = ast.BoolOp(ast.Or(), [text, node.test])
     return node
+
+
+def _flat(node: ast.expr) -> bool:
+    """Whether this asks if an object holds no more than what needs no look inside."""
+    match node:
+        case ast.UnaryOp(ast.Not(), ast.Call(ast.Attribute(ast.Name(name), "issuperset"))):
+            return name.startswith("_flat")
+    return False
+
+
+def _at_hand(node: ast.expr) -> bool:
+    """Whether this begins with the question whether a name has a value."""
+    first = node.values[0] if isinstance(node, ast.BoolOp) else node
+    return isinstance(first, ast.Name) or (
+        isinstance(first, ast.Compare) and isinstance(first.left, ast.Name)
+    )
 
 
 def _together(values: list[ast.expr]) -> list[ast.expr]:

@@ -16,7 +16,7 @@ from engine.language.lost import Lost
 from engine.language.quick import quick_tree
 from engine.language.results import Library
 from engine.language.rules import event_half
-from engine.language.runtime import EVALUATION_ERRORS, Refusal, Unusual
+from engine.language.runtime import ENDS, EVALUATION_ERRORS, Refusal
 from engine.language.schemas import Profiles
 from engine.language.sections import Roots, Section
 from engine.language.source import Map, Node, Seq, parse, plain, read
@@ -101,19 +101,22 @@ def _quick_agrees(mapping: Section, document: Any) -> None:
         tree, tested = quick_tree(program.source, program.names, usual)
         names = {**program.names, **tested}
         exec(compile(tree, program.label, "exec"), names)
-        found = _ran(names, document)
+        found = _ran(names, document, ENDS)
         assert found is None or found == general, ast.unparse(tree)
 
 
-def _ran(names: dict[str, Any], document: Any) -> tuple[Any, ...] | None:
-    """What a program gives, loses or refuses; None when the document is unusual."""
+def _ran(
+    names: dict[str, Any], document: Any, ends: tuple[type[Exception], ...] = ()
+) -> tuple[Any, ...] | None:
+    """What a program gives, loses or refuses; None where one of ``ends`` leaves that to another
+    form."""
     losses = Lost()
     try:
         return repr(names["main"](document, *GIVEN, losses)), losses
-    except Unusual:
-        return None
     except Refusal as refusal:
         return refusal.rule, refusal.reason, refusal.status
+    except ends:
+        return None
     except (*EVALUATION_ERRORS, TypeError) as error:
         return (type(error).__name__,)
 

@@ -12,7 +12,7 @@ import pytest
 from engine.language.programs import Program
 from engine.language.quick import quick_tree
 from engine.language.registry import FunctionError
-from engine.language.runtime import Refusal, Unusual
+from engine.language.runtime import ENDS, Refusal
 from engine.language.source import parse
 from tests.language.support import GIVEN, section
 
@@ -52,7 +52,7 @@ def test_another_key_ends_it_and_the_general_form_answers(document: object) -> N
     program = _program(MAPPING, USUAL)
     quick = program.quick(None)
     assert quick is not None
-    with pytest.raises(Unusual):
+    with pytest.raises(ENDS):
         quick.names["main"](document, *GIVEN, [])
     mapping = section(MAPPING, parse(USUAL, "usual.yaml"))
     general = mapping.run(document, *GIVEN)
