@@ -266,14 +266,12 @@ def joined(
 ) -> list[Any]:
     """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
     is told else."""
-    alone = _alone(items, same[0])
-    if alone == len(items):
+    if not _alike(items, same[0]):
         return items
-    # what stands before the first two that are alike stays as it is
-    result = items[:alone]
+    result: list[Any] = []
     # the keys of the last element whose lists were made here; None: it is as it came
     mine: set[str] | None = None
-    for item in items[alone:]:
+    for item in items:
         before = result[-1] if result else None
         if (
             type(before) is not dict
@@ -311,15 +309,18 @@ def joined(
     return result
 
 
-def _alone(items: list[Any], key: str) -> int:
-    """How many elements come before the first that holds the same as its neighbour."""
+def _alike(items: list[Any], key: str) -> bool:
+    """Whether two neighbours hold the same: most lists have none, and are not made anew."""
     last: Any = _MISSING
-    for position, item in enumerate(items):
-        value = item.get(key) if type(item) is dict else _MISSING
-        if value == last and value is not _MISSING:
-            return position
-        last = value
-    return len(items)
+    for item in items:
+        if type(item) is dict:
+            value = item.get(key)
+            if value == last:
+                return True
+            last = value
+        else:
+            last = _MISSING
+    return False
 
 
 def _different(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ...]) -> bool:

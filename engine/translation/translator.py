@@ -163,8 +163,9 @@ class Translator:
         """
         if not isinstance(body, dict):
             raise Rejected("the body must be a JSON object")
-        given = (model, client_model, stream, options, headers)
-        way, plan, reading = self._planned(body, source, target, provider, *given)
+        way, plan, reading = self._planned(
+            body, source, target, provider, model, client_model, stream, options, headers
+        )
         if scope is not None:
             plan.scope = scope
             plan.vendor = Vendor(plan.vendor, scope) if scope else plan.vendor
