@@ -19,7 +19,8 @@ from benchmarks.handwritten.common import (
     tree,
 )
 from engine.language.functions import parse_json
-from engine.language.runtime import derived_id, is_a, wrong
+from engine.language.runtime import derived_id
+from engine.language.saying import is_a, wrong
 from engine.translation.functions import raw_id, uncarry
 
 _EFFORTS = keys("none minimal low medium high xhigh max")

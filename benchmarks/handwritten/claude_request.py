@@ -13,7 +13,7 @@ from benchmarks.handwritten.claude_blocks import (
 )
 from benchmarks.handwritten.claude_thinking import effort_of, mode_of, own_effort, thought
 from benchmarks.handwritten.common import CLAUDE, Body, Losses, Refused, inside, keys, more
-from engine.language.runtime import is_a, wrong
+from engine.language.saying import is_a, wrong
 from engine.language.schemas import Profiles
 from engine.translation.functions import alias_names
 

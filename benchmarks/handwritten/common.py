@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.language.leftovers import rest, spread
 from engine.language.reads import SELF
-from engine.language.runtime import wrong
+from engine.language.saying import wrong
 
 Body = dict[str, Any]
 Tree = dict[str, Any]

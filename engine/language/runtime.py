@@ -1,4 +1,4 @@
-"""What generated code calls: JMESPath's semantics in small functions, and the marks of losses.
+"""What generated code calls, by name: JMESPath's semantics in small functions, and what is beside.
 
 Everything here is on the hot path or in its error branch; nothing knows which mapping calls it.
 """
@@ -7,26 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import jmespath.exceptions
 import orjson
 
-from engine.language import leftovers
+from engine.language import joining, keeping, leftovers, saying
 from engine.language.functions import FunctionError, json_text, parse_json
 from engine.language.paths import opened
-
-
-class Null:
-    """The only value of it, ``NULL``, is a null that a mapping wrote on purpose."""
-
-    def __repr__(self) -> str:
-        return "NULL"
-
-
-NULL = Null()
-_MISSING = object()
+from engine.language.saying import NULL
 
 
 class Refusal(Exception):
@@ -206,209 +195,6 @@ def among(value: Any, choices: Any) -> bool:
     return type(choices) is list and any(equal(value, each) for each in choices)
 
 
-def changed(value: Any, result: Any) -> str:
-    """The sentence for a value that became another one, or was left out."""
-    if result is None:
-        return f"{shown(value)} is left out"
-    return f"changed from {shown(value)} to {shown(result)}"
-
-
-def type_name(value: Any) -> str:
-    """What JSON calls the type of a value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "object" if isinstance(value, dict) else "list"
-
-
-def is_a(value: Any, wanted: str) -> bool:
-    """Whether a value is of a type: string, integer, number, boolean, object, list."""
-    name = type_name(value)
-    return name == wanted or (wanted == "number" and name == "integer")
-
-
-def article(word: str) -> str:
-    """The word with a or an."""
-    return f"an {word}" if word[0] in "aeio" else f"a {word}"
-
-
-def wrong(value: Any, wanted: str) -> str:
-    """The sentence for a value of the wrong type."""
-    return f"must be {article(wanted)}, not {article(type_name(value))}"
-
-
-def shown(value: Any) -> str:
-    """A value inside a sentence, cut short; long texts are never quoted."""
-    if value is NULL:
-        return "null"
-    if isinstance(value, str) and len(value) > 60:
-        return f"a text of {len(value)} characters"
-    if isinstance(value, dict | list):
-        return article(type_name(value))
-    return json_text(value) or "null"
-
-
-def joined(
-    items: list[Any],
-    same: tuple[str, ...],
-    concat: tuple[str, ...],
-    strict: bool,
-    when: Callable[[Any, Any], bool] | None,
-    lost: Callable[[Any, str], None],
-    moved: Callable[..., None] | None = None,
-) -> list[Any]:
-    """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
-    is told else."""
-    if not _alike(items, same[0]):
-        return items
-    result: list[Any] = []
-    # the keys of the last element whose lists were made here; None: it is as it came
-    mine: set[str] | None = None
-    for item in items:
-        before = result[-1] if result else None
-        if (
-            type(before) is not dict
-            or type(item) is not dict
-            or _different(before, item, same)
-            or (strict and _differ(before, item, same, concat))
-            or (when is not None and not when(before, item))
-        ):
-            result.append(item)
-            mine = None
-            continue
-        merged = before if mine is not None else dict(before)
-        mine = set() if mine is None else mine
-        for key, value in item.items():
-            if key in same:
-                continue
-            if key not in merged:
-                merged[key] = value
-            elif value is None or (merged[key] == value and key not in concat):
-                continue
-            elif merged[key] is None:
-                merged[key] = value
-            elif key in concat and type(value) is type(merged[key]) in (list, str):
-                if key in mine:
-                    merged[key] += value
-                else:
-                    merged[key] = merged[key] + value
-                    mine.add(key)
-            else:
-                lost(item, key)
-        if moved is not None:
-            moved(before, merged)
-            moved(item, merged, concat)
-        result[-1] = merged
-    return result
-
-
-def _alike(items: list[Any], key: str) -> bool:
-    """Whether two neighbours hold the same: most lists have none, and are not made anew."""
-    last: Any = _MISSING
-    for item in items:
-        if type(item) is dict:
-            value = item.get(key)
-            if value == last:
-                return True
-            last = value
-        else:
-            last = _MISSING
-    return False
-
-
-def _different(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ...]) -> bool:
-    for key in keys:
-        if one.get(key) != other.get(key):
-            return True
-    return False
-
-
-def _differ(
-    one: dict[str, Any], other: dict[str, Any], same: Iterable[str], concat: Iterable[str]
-) -> bool:
-    free = {*same, *concat}
-    keys = {*one, *other} - free
-    return any(one.get(key) != other.get(key) for key in keys)
-
-
-def put(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
-    """Set one key of an object in the state, however deep; None removes it."""
-    if None in path:
-        return
-    at = state[name]
-    if type(at) is not dict:
-        at = state[name] = {}
-    *above, last = map(_key, path)
-    for key in above:
-        below = at.get(key)
-        if type(below) is not dict:
-            below = at[key] = {}
-        at = below
-    if value is None:
-        at.pop(last, None)
-    else:
-        at[last] = None if value is NULL else value
-
-
-def _key(value: Any) -> str:
-    """A computed key: a text as it is, a number or boolean as JSON writes it."""
-    if type(value) is str:
-        return value
-    if isinstance(value, dict | list):
-        raise FunctionError("$key", f"must be a text or number, not {article(type_name(value))}")
-    return json_text(value) or ""
-
-
-def own(value: Any) -> Any:
-    """A copy for the state: what is set in it later stays out of the document it came from."""
-    if type(value) is dict:
-        return {key: own(each) for key, each in value.items()}
-    return [own(each) for each in value] if type(value) is list else value
-
-
-def stamp(out: list[Any], begin: int, keys: dict[str, Any]) -> None:
-    """Put these keys on the events emitted since ``begin``, where they do not have them."""
-    for position in range(begin, len(out)):
-        event = out[position]
-        if type(event) is dict and not event.keys() >= keys.keys():
-            # the event may be a part of a document
-            out[position] = {**event, **{k: v for k, v in keys.items() if k not in event}}
-
-
-def release(state: dict[str, Any], queue: str) -> list[Any]:
-    """The events waiting in a queue, which is empty from now on."""
-    waiting: dict[str, list[Any]] = state["$held"]
-    return waiting.pop(queue, [])
-
-
-def hold(state: dict[str, Any], queue: str, event: Any) -> None:
-    """An event waits."""
-    state["$held"].setdefault(queue, []).append(event)
-
-
-def append(state: dict[str, Any], name: str, path: tuple[Any, ...], value: Any) -> None:
-    """Append to a list of the state, made when it is not there; None appends nothing."""
-    if value is None or None in path:
-        return
-    at, *keys = state, name, *map(_key, path)
-    for key in keys[:-1]:
-        below = at.get(key)
-        if type(below) is not dict:
-            below = at[key] = {}
-        at = below
-    there = at.get(keys[-1])
-    if type(there) is not list:
-        there = at[keys[-1]] = []
-    there.append(None if value is NULL else value)
-
-
 HELPERS: dict[str, Any] = {
     "NULL": NULL,
     # ``get`` of what is no object
@@ -431,12 +217,12 @@ HELPERS: dict[str, Any] = {
     "_json": json_text,
     "_rest": leftovers.rest,
     "_spread": leftovers.spread,
-    "_joined": joined,
-    "_put": put,
-    "_append": append,
-    "_own": own,
-    "_hold": hold,
-    "_release": release,
+    "_joined": joining.joined,
+    "_put": keeping.put,
+    "_append": keeping.append,
+    "_own": keeping.own,
+    "_hold": keeping.hold,
+    "_release": keeping.release,
     "_more": leftovers.more,
     "_besides": leftovers.besides,
     "_left": leftovers.left,
@@ -447,12 +233,12 @@ HELPERS: dict[str, Any] = {
     "_row": row,
     "_known": known,
     "_among": among,
-    "_stamp": stamp,
-    "_changed": changed,
-    "_key": _key,
-    "_is_a": is_a,
-    "_wrong": wrong,
-    "_shown": shown,
+    "_stamp": keeping.stamp,
+    "_changed": saying.changed,
+    "_key": keeping.key_text,
+    "_is_a": saying.is_a,
+    "_wrong": saying.wrong,
+    "_shown": saying.shown,
     "Refusal": Refusal,
     "Unusual": Unusual,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import UpstreamError
-from engine.language.runtime import article, type_name
+from engine.language.saying import article, type_name
 
 _TEXT, _OBJECT = frozenset({str}), frozenset({dict})
 _DELTAS = frozenset({"text", "args", "thinking"})
