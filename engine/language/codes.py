@@ -95,7 +95,7 @@ class Codes:
     def _note(self, code: Code, scope: Scope, how: int) -> str:
         if code.ref is not None:
             if how == WHOLE and (code.ref.binding, code.ref.path) in scope.texts:
-                how = PLAIN
+                how = LOOK
             code.ref.binding.read(code.ref.path, scope.branch, how)
             self.notes.append(code.ref)
         return code.text
