@@ -167,7 +167,8 @@ class Expressions(Codes):
         left, right = ast["children"]
         if left["type"] == "flatten" and right["type"] == "field":
             inner = self.node(left["children"][0], scope, current)
-            return Code(f"_each({self.take(inner, scope)}, {right['value']!r})", plain=True)
+            ref = inner.ref.down(ELEMENT).down(right["value"]) if inner.ref else None
+            return Code(f"_each({self.look(inner, scope)}, {right['value']!r})", ref, plain=True)
         source = self.node(left, scope, current)
         if right["type"] == "identity":
             return Code(f"_present({source.text})", source.ref, plain=True)
