@@ -82,9 +82,8 @@ class Attempts:
 
     # -- calling
 
-    async def make(self, candidate: Candidate) -> Failure | None:
+    async def make(self, candidate: Candidate, prepared: Prepared) -> Failure | None:
         """Call the upstream and relay its answer: None when the client has it, else why not."""
-        prepared = await self.prepare(candidate)
         call, credential = self._call, candidate.credential
         context, settings = call.context, self._snapshot.settings
         context.attempts += 1

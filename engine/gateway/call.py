@@ -22,7 +22,8 @@ MAX_MODEL_NAME = 256
 MAX_ALTERNATIVES = 10
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: each field of a frozen one costs a call, and these are made for every request.
+@dataclass(slots=True)
 class Call:
     """A generation that a client asks for. ``headers`` are the client's, names in lower case.
 
@@ -52,7 +53,7 @@ class Call:
         return b"application/json" if self.as_array else self.format.content_type.encode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """An upstream request in a wire format: translated, or the client's own bytes when ``same``.
 

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from engine.errors import Rejected
 from engine.gateway.affinity import opening
 from engine.gateway.attempt import Attempts
-from engine.gateway.call import Call
+from engine.gateway.call import Call, Prepared
 from engine.gateway.exchange import Exchange
 from engine.gateway.failures import MAX_REST_SECONDS, Failure, Verdict
 from engine.gateway.gates import Busy, Gates
@@ -93,7 +93,7 @@ class _Run:
         for number, candidates in enumerate(await self._rounds(model)):
             for candidate in candidates:
                 try:
-                    await self._attempts.prepare(candidate)
+                    prepared = await self._attempts.prepare(candidate)
                 except Rejected as refusal:
                     self._outcome.refusals.append(refusal)
                     continue
@@ -108,7 +108,7 @@ class _Run:
                     self._outcome.busy = True
                     continue
                 try:
-                    if await self._try(candidate):
+                    if await self._try(candidate, prepared):
                         return True
                 finally:
                     self._gates.leave(credential)
@@ -132,17 +132,17 @@ class _Run:
             await asyncio.sleep(wait)
         return True
 
-    async def _try(self, candidate: Candidate) -> bool:
+    async def _try(self, candidate: Candidate, prepared: Prepared) -> bool:
         """Call the upstream, twice when the rules say so. True when the call is over."""
         outcome, classes = self._outcome, self._snapshot.classes
         provider = candidate.credential.provider.name
         outcome.calls += 1
-        failure = await self._attempts.make(candidate)
+        failure = await self._attempts.make(candidate, prepared)
         if failure is None:
             return await self._answered(candidate)
         verdict = classes.verdict(failure, provider)
         if verdict.do == "again":
-            failure = await self._attempts.make(candidate)
+            failure = await self._attempts.make(candidate, prepared)
             if failure is None:
                 return await self._answered(candidate)
             verdict = classes.verdict(failure, provider, repeated=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -49,22 +49,23 @@ class Ingress:
 
     def __init__(self, formats: Mapping[str, Format]) -> None:
         self.formats = {name: format for name, format in formats.items() if format.serves}
-        self._fixed: dict[str, list[tuple[Format, Route]]] = {}
+        self._fixed: dict[str, list[Match]] = {}
         self._patterns: list[tuple[re.Pattern[str], Format, Route]] = []
         for format in self.formats.values():
             for route in format.routes:
                 if "{" in route.path:
                     self._patterns.append((_pattern(route.path), format, route))
                 else:
-                    self._fixed.setdefault(route.path, []).append((format, route))
+                    self._fixed.setdefault(route.path, []).append(Match(format, route, None))
         self._plain = next((f for f in self.formats.values() if not f.identify), None)
 
     def find(
         self, method: str, path: str, headers: Mapping[str, str], query: bytes = b""
     ) -> list[Match]:
         """The calls at a path, whatever their method; those of the asker's format first."""
-        fixed = self._fixed.get(path, ())
-        found = [Match(format, route, None, query) for format, route in fixed]
+        found = list(self._fixed.get(path, ()))
+        if query:
+            found = [replace(match, query=query) for match in found]
         if not found:
             named: list[Match] = []
             for pattern, format, route in self._patterns:

@@ -38,7 +38,7 @@ NOTHING_LOST = (
 NOTHING: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Draft:
     """A request before what the client lost is put back; None when its bytes go as they are."""
 
@@ -79,9 +79,10 @@ class Preparing:
 
     def wanted(self, candidate: Candidate) -> list[str]:
         """The keys of what the client may have lost and this upstream wants. Raises Rejected."""
-        if self.lane(candidate).key in self._prepared:
+        lane = self.lane(candidate)
+        if lane.key in self._prepared:
             return []
-        draft = self._draft(candidate)
+        draft = self._draft(candidate, lane)
         return [] if draft.request is None else draft.request.wanted
 
     def prepare(self, candidate: Candidate, found: Mapping[str, str] = NOTHING) -> Prepared:
@@ -89,11 +90,12 @@ class Preparing:
 
         ``found``: texts by the keys that were wanted.
         """
-        key = self.lane(candidate).key
+        lane = self.lane(candidate)
+        key = lane.key
         prepared = self._prepared.get(key)
         if prepared is None:
             try:
-                prepared = self._prepare(candidate, found)
+                prepared = self._prepare(candidate, lane, found)
             except Rejected as refusal:
                 prepared = refusal
             self._prepared[key] = prepared
@@ -122,22 +124,20 @@ class Preparing:
         whole = [candidate for candidate, whole in found if whole]
         return whole or [candidate for candidate, _ in found], refusals
 
-    def _draft(self, candidate: Candidate) -> _Draft:
-        key = self.lane(candidate).key
-        draft = self._drafts.get(key)
+    def _draft(self, candidate: Candidate, lane: Lane) -> _Draft:
+        draft = self._drafts.get(lane.key)
         if draft is None:
             try:
-                draft = self._translated(candidate)
+                draft = self._translated(candidate, lane)
             except Rejected as refusal:
                 draft = refusal
-            self._drafts[key] = draft
+            self._drafts[lane.key] = draft
         if isinstance(draft, Rejected):
             raise draft
         return draft
 
-    def _translated(self, candidate: Candidate) -> _Draft:
-        call, provider, lane = self._call, candidate.credential.provider, self.lane(candidate)
-        wire = lane.wire.name
+    def _translated(self, candidate: Candidate, lane: Lane) -> _Draft:
+        call, provider, wire = self._call, candidate.credential.provider, lane.wire.name
         if self.choosy:
             self._snapshot.translator.require(
                 call.body,
@@ -168,10 +168,10 @@ class Preparing:
         )
         return _Draft(request, cloak, rules)
 
-    def _prepare(self, candidate: Candidate, found: Mapping[str, str]) -> Prepared:
-        call, provider, lane = self._call, candidate.credential.provider, self.lane(candidate)
+    def _prepare(self, candidate: Candidate, lane: Lane, found: Mapping[str, str]) -> Prepared:
+        call, provider = self._call, candidate.credential.provider
         wire, streams = lane.wire.name, lane.streams
-        draft = self._draft(candidate)
+        draft = self._draft(candidate, lane)
         request = draft.request
         if request is None:
             version = call.format.api_versions

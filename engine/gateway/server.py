@@ -23,6 +23,7 @@ from engine.errors import ConfigError, MappingError
 from engine.gateway import config, shared
 from engine.gateway.app import create_app
 from engine.gateway.context import JsonLines
+from engine.gateway.context import log as access
 from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import build, cases_of, load_translator
 from engine.gateway.state import State
@@ -184,6 +185,9 @@ def start_log(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # The line of each request goes to the handler without asking the loggers above its own.
+    access.handlers[:] = [handler]
+    access.propagate = False
     logging.getLogger("engine").setLevel(level.upper())
     # No line tells these, and finding them out for each costs more than writing it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from engine.language.lost import Said
@@ -94,6 +94,7 @@ class Translated:
     _again: Callable[[], Translated]
     _moved: Moved
     _renamed: Mapping[str, str]
+    _losses: list[Loss] | None = None
 
     @property
     def wanted(self) -> list[str]:
@@ -115,11 +116,13 @@ class Translated:
         self._read.then = done
         return self._again()
 
-    @cached_property
+    @property
     def losses(self) -> list[Loss]:
         """What did not get across, by the client's own paths."""
-        found = losses(self._read, self._write, "request", self._moved)
-        return [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
+        if self._losses is None:
+            found = losses(self._read, self._write, "request", self._moved)
+            self._losses = [replace(loss, path=self._read.spelt(loss.path)) for loss in found]
+        return self._losses
 
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""
@@ -144,6 +147,7 @@ class Answer:
     plan: Plan
     _read: Half
     _write: Half
+    _losses: list[Loss] | None = None
 
     @property
     def error(self) -> Body | None:
@@ -165,10 +169,12 @@ class Answer:
             return {}
         return memory.keep(plan.read, plan.vendor, [each["parts"] for each in choices])
 
-    @cached_property
+    @property
     def losses(self) -> list[Loss]:
         """What did not get across, by the upstream's paths."""
-        return losses(self._read, self._write, "response")
+        if self._losses is None:
+            self._losses = losses(self._read, self._write, "response")
+        return self._losses
 
     def explain(self) -> list[dict[str, Any]]:
         """Every field of the body: ``{out, in: [paths], rule, how}``."""

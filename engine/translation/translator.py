@@ -246,7 +246,10 @@ class Translator:
         ctx, versions = plan.ctx(client, client.vendor), client.api_versions
         ctx["api_version"] = versions.default
         if headers:
-            said = ctx["headers"] = {key.lower(): value for key, value in headers.items()}
+            said = headers
+            if not all(map(str.islower, said)):
+                said = {key.lower(): value for key, value in said.items()}
+            ctx["headers"] = said
             ctx["api_version"] = said.get(versions.header or "") or versions.default
         decide(plan, client.plan_read, read, ctx)
         section = client.read["request"]
