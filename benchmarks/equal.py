@@ -76,7 +76,7 @@ class Halves:
         model = more.pop("model", None if source == CLAUDE else MODEL)
         given = (model, None, None, more.pop("options", None), more.pop("headers", None))
         way, plan, reading = self.by._planned(body, source, CLAUDE, CLAUDE, *given)
-        section, roots = reading.section, reading.roots
+        section, roots = reading.section, reading.given[1:]
         if source == CHAT:
             yield self._read_request(body, section, roots)
         try:
@@ -94,16 +94,16 @@ class Halves:
 
     def _write_request(self, canonical: Body, way: Way, plan: Plan) -> tuple[str, Result, Result]:
         half = self.by._writing(way, plan, canonical)
-        client_body, data, ctx = half.roots
+        roots = client_body, data, ctx = half.given[1:]
 
         def by_hand() -> tuple[Any, list[str]]:
             made = chat_request.plan_request(client_body) if plan.source == CHAT else {}
             made |= {} if plan.source == CHAT else _foreign(data)
             made |= self.requests.plan(canonical, ctx)
             assert made == data, (made, data)
-            return self.requests.write(canonical, *half.roots)
+            return self.requests.write(canonical, *roots)
 
-        return "write request", _by_hand(by_hand), _compiled(half.section, canonical, half.roots)
+        return "write request", _by_hand(by_hand), _compiled(half.section, canonical, roots)
 
     def stream(self, data: bytes, source: str, **more: Any) -> Iterator[tuple[str, Any, Any]]:
         """A stream of any format on its way to a chat and to a Claude client."""

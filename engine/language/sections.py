@@ -93,6 +93,15 @@ class Served:
 class Section(Served):
     """One half: ``run`` for serving, ``trace`` for telling what happened."""
 
+    def __init__(self, label: str, forms: Forms) -> None:
+        super().__init__(label, forms)
+        # the form that serves, once it is known which
+        self._serves: Callable[..., Any] = self._first
+
+    def _first(self, *given: Any) -> Any:
+        self._serves = self._quick or self._main
+        return self._serves(*given)
+
     @cached_property
     def _main(self) -> Callable[..., Any]:
         main: Callable[..., Any] = self.program.names["main"]
@@ -113,21 +122,23 @@ class Section(Served):
             self.__dict__.pop("_quick", None)
         else:
             self._quick = made.names["main"] if made is not None else None
+        self._serves = self._first
 
     def prepare(self) -> None:
         """Make what tracing needs."""
         self._hold("traced", "traced", self._forms.traced)
 
-    def run(self, document: Any, *roots: Any) -> tuple[Any, Lost]:
-        """The result, and what was lost. Raises Refusal (its path unknown) and Defect."""
+    def run(self, *given: Any) -> tuple[Any, Lost]:
+        """The result, and what was lost. ``given``: the document and the roots. Raises Refusal (its
+        path unknown) and Defect."""
         losses = Lost()
         try:
-            if self._quick is not None:
-                try:
-                    return self._quick(document, *roots, losses), losses
-                except ENDS:
-                    losses = Lost()
-            return self._main(document, *roots, losses), losses
+            try:
+                return self._serves(*given, losses), losses
+            except ENDS:
+                # of the quick form; the general one comes to them again
+                losses = Lost()
+            return self._main(*given, losses), losses
         except Refusal:
             raise
         except EVALUATION_ERRORS as error:

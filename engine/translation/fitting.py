@@ -49,16 +49,16 @@ def fit_answer(answer: dict[str, Any]) -> None:
         if type(choice.get("index", 0)) is not int:
             _fit(choice, _CHOICE, "choice")
         for part in choice["parts"]:
-            size, word = len(part), part["type"]
+            word = part["type"]
             # texts and calls as they usually are
             if word == "text":
-                if size == 2 and type(part.get("text")) is str:
+                if type(part.get("text")) is str and len(part) == 2:
                     continue
             elif (
                 word == "call"
-                and size == 4
                 and type(part.get("arguments")) is dict
                 and type(part.get("id")) is type(part.get("name")) is str
+                and len(part) == 4
             ):
                 continue
             _fit(part, _PART, word)

@@ -18,30 +18,31 @@ _NO_KEYS: frozenset[str] = frozenset()
 
 
 class Held:
-    """An object as ``again`` makes it, each time equal; kept until it is let go of."""
+    """An object as ``again`` makes it, each time equal; kept as ``value`` until it is let go
+    of."""
 
-    __slots__ = ("_keys", "_part", "_value", "again")
+    __slots__ = ("_keys", "_part", "again", "value")
 
     def __init__(self, value: Body | None = None, again: Callable[[], Body] | None = None) -> None:
-        self._value = value
+        self.value = value
         self.again = again
         self._part = _NOTHING
         self._keys = _NO_KEYS
 
     def get(self) -> Body:
         """The whole object. Raises what making it raises."""
-        if self._value is None:
+        if self.value is None:
             assert self.again is not None  # only what can be made again is ever let go of
-            self._value = self.again()
-        return self._value
+            self.value = self.again()
+        return self.value
 
     def put(self, value: Body) -> None:
         """This is the object."""
-        self._value = value
+        self.value = value
 
     def of(self, keys: frozenset[str] | None) -> Body:
         """An object that has these of its keys, where it has them; all of it for None."""
-        if self._value is None and keys is not ALL and keys <= self._keys:
+        if self.value is None and keys is not ALL and keys <= self._keys:
             return self._part
         return self.get()
 
@@ -50,7 +51,7 @@ class Held:
     ) -> None:
         """Let go of all but these keys; ``again`` makes it from now on, if it could not be made
         before."""
-        value, self._value = self._value, None
+        value, self.value = self.value, None
         self.again = again or self.again
         self._keys = keys
         if value is not None and keys:

@@ -75,7 +75,8 @@ class Plan:
 
     def client(self, half: Served) -> dict[str, Any]:
         """As much of the client's request as a half of the answer reads."""
-        return self.asked.of(half.asks("client"))
+        asked = self.asked
+        return asked.of(half.asks("client")) if asked.value is None else asked.value
 
     def ctx(self, side: Format, vendor: str) -> Ctx:
         """The ``ctx`` of a section that reads or writes the format ``side`` with this vendor's
@@ -131,11 +132,11 @@ def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None
     if section is None or type(document) is not dict:
         return
     try:
-        found, _ = section.run(document, plan.body, plan.data, ctx)
+        found, _ = section.run(document, plan.asked.get(), plan.data, ctx)
     except Refusal:
         # the request itself says what is wrong with it; a plan is best effort
         return
-    if not isinstance(found, dict):
+    if not found or not isinstance(found, dict):
         return
     plan.data.update(found)
     names = found.get("names")

@@ -23,8 +23,8 @@ Body = dict[str, Any]
 
 
 class Half:
-    """One section applied to one document: everything needed to run it again, traced. ``roots``:
-    the client's body, the plan's data and ``ctx``."""
+    """One section applied to one document: everything needed to run it again, traced. ``given``:
+    the document, the client's body, the plan's data and ``ctx``."""
 
     # a path of the document as its sender spells it: the spelling, and what it was read of
     spelling: tuple[Spelling, Body] | None = None
@@ -33,14 +33,18 @@ class Half:
     # what the last run lost
     lost: Sequence[Said] = ()
 
-    def __init__(self, section: Section, document: Any, roots: tuple[Body, Body, Ctx]) -> None:
+    def __init__(self, section: Section, document: Any, client: Body, plan: Body, ctx: Ctx) -> None:
         self.section = section
-        self.document = document
-        self.roots = roots
+        self.given = (document, client, plan, ctx)
+
+    @property
+    def document(self) -> Any:
+        """What is read."""
+        return self.given[0]
 
     def run(self) -> Any:
         """The result. Raises Refusal and Defect."""
-        result, self.lost = self.section.run(self.document, *self.roots)
+        result, self.lost = self.section.run(*self.given)
         return result
 
     def spelt(self, path: str) -> str:
@@ -56,7 +60,7 @@ class Half:
         return None if found is None else Side(found, self.section.program.rules)
 
     def trace(self) -> Run:
-        result, trace = self.section.trace(self.document, *self.roots)
+        result, trace = self.section.trace(*self.given)
         if self.then is not None:
             self.then(result, trace.placed)
         return Run(self.section.traced.rules, result, trace)

@@ -219,7 +219,7 @@ class Translator:
         ctx = plan.ctx(way.upstream, way.upstream.vendor)
         ctx["limits"], ctx["provider"] = way.limits, {**ctx["provider"], "streams": streams}
         rules = self._capabilities.rules
-        self._run(Half(rules, canonical, (plan.body, plan.data, ctx)), reading)
+        self._run(Half(rules, canonical, plan.body, plan.data, ctx), reading)
 
     def _planned(
         self,
@@ -253,7 +253,7 @@ class Translator:
             ctx["api_version"] = said.get(versions.header or "") or versions.default
         decide(plan, client.plan_read, read, ctx)
         section = client.read["request"]
-        reading = Half(section, read, (read, plan.data, ctx))
+        reading = Half(section, read, read, plan.data, ctx)
         plan.read.again = partial(_read_again, section, plan.asked, plan.data, ctx)
         if read is not body:
             reading.spelling = client.spelling, body
@@ -263,7 +263,7 @@ class Translator:
         """The half that writes the request, with what the plan takes from the canonical one."""
         ctx = way.writing(plan)
         decide(plan, way.upstream.plan_write, canonical, ctx)
-        return Half(way.upstream.write["request"], canonical, (plan.body, plan.data, ctx))
+        return Half(way.upstream.write["request"], canonical, plan.body, plan.data, ctx)
 
     def _way(
         self,
@@ -340,13 +340,13 @@ class Translator:
         if not isinstance(body, dict):
             raise UpstreamError("the upstream's answer is no JSON object")
         read, write = upstream.read["response"], client.write["response"]
-        roots = (plan.client(read), plan.data, plan.ctx(upstream, plan.vendor))
-        half = reading = Half(read, body, roots)
+        ctx = plan.ctx(upstream, plan.vendor)
+        half = reading = Half(read, body, plan.client(read), plan.data, ctx)
         try:
             canonical = reading.run()
             fit_answer(canonical)
-            roots = (plan.client(write), plan.data, plan.ctx(client, client.vendor))
-            half = Half(write, canonical, roots)
+            ctx = plan.ctx(client, client.vendor)
+            half = Half(write, canonical, plan.client(write), plan.data, ctx)
             return Answer(half.run(), plan, reading, half)
         except Refusal as refusal:
             raise self._unusable(half, refusal) from None
@@ -365,7 +365,7 @@ class Translator:
         side = self._format(format)
         section = side.read["response"]
         ctx = plan.ctx(side, plan.vendor)
-        half = Half(section, body, (plan.client(section), plan.data, ctx))
+        half = Half(section, body, plan.client(section), plan.data, ctx)
         try:
             answer = half.run()
         except Refusal as refusal:
@@ -428,7 +428,7 @@ class Translator:
 
         def write(canonical: Body) -> Half:
             section, ctx = client.write["response"], made.ctx(client, client.vendor)
-            return Half(section, canonical, (made.client(section), made.data, ctx))
+            return Half(section, canonical, made.client(section), made.data, ctx)
 
         return Gathering(upstream, client, made, max_bytes, write)
 
@@ -446,7 +446,7 @@ class Translator:
 
         def read(body: Body) -> Half:
             section, ctx = upstream.read["response"], made.ctx(upstream, made.vendor)
-            return Half(section, body, (made.client(section), made.data, ctx))
+            return Half(section, body, made.client(section), made.data, ctx)
 
         return Replay(upstream, client, made, max_bytes, read)
 
@@ -506,7 +506,7 @@ class Translator:
         client = self._format(target)
         plan = self._plan_of(target, target, request, None)
         ctx = plan.ctx(client, client.vendor)
-        return dict(Half(client.write["response"], answer, (request, plan.data, ctx)).run())
+        return dict(Half(client.write["response"], answer, request, plan.data, ctx).run())
 
     def write_stream(self, events: Iterable[Body], target: str, request: Body) -> Iterator[bytes]:
         """Canonical events in this format, for the client that sent ``request``; bytes for each
