@@ -14,7 +14,8 @@ from engine.language.runtime import EVALUATION_ERRORS
 
 # Helpers that give the same for the same arguments.
 _PURE = frozenset(
-    "_flatten _each _values _present _index _slice _row _known _text _eq _is_a _among".split()
+    "_flatten _each _values _present _index _slice _row _known _text _eq _is_a _among"
+    " _lt _lte _gt _gte".split()
 )
 # Names that have one value as long as they are read; states (S…) have as long as an expression is
 # looked at.

@@ -127,6 +127,11 @@ def _nearest(
     return other.null
 
 
+def _number(value: str) -> str:
+    """The test whether a value is a number, which is whole most times."""
+    return f"(type({value}) is int or _is_a({value}, 'number'))"
+
+
 def _between(
     compiler: Compiler,
     node: Map,
@@ -139,7 +144,7 @@ def _between(
     """A number within the bounds that are there."""
     if node.get("$else") is not None:
         compiler.problem(node.pos, "$else belongs to $in; a number has its nearest bound")
-    with compiler.out.indented(f"if not _is_a({value}, 'number'):"):
+    with compiler.out.indented(f"if not {_number(value)}:"):
         compiler.out.add(compiler.refuse(node.pos, f"_wrong({value}, 'number')", mark))
     compiler.out.add(f"{result} = {value}")
     for word in bounds:
@@ -147,7 +152,7 @@ def _between(
         assert bound is not None
         sign = "<" if word == "$min" else ">"
         limit = compiler.stable(compiler.node(bound, scope))
-        with compiler.out.indented(f"if _is_a({limit}, 'number') and {result} {sign} {limit}:"):
+        with compiler.out.indented(f"if {_number(limit)} and {result} {sign} {limit}:"):
             compiler.out.add(f"{result} = {limit}")
 
 

@@ -105,6 +105,8 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def _ordered(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return False
     number, text = (int, float), str
     if isinstance(one, bool) or isinstance(other, bool):
         return False

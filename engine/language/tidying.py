@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from engine.language.nodes import harmless, truth
+from engine.language.nodes import harmless, stored, truth
 from engine.language.statements import blocks, bodies, names, replaced, restated, target, uses, walk
 
 # Names of what is made: results, objects, values inside expressions.
@@ -83,6 +83,24 @@ def flatten(function: ast.FunctionDef) -> None:
     for node in walk(function):
         if isinstance(node, ast.If):
             node.test = truth(node.test)
+        elif isinstance(node, ast.For) and _leads(node):
+            assert isinstance(node.body[0], ast.If)
+            node.body[0].body = [ast.copy_location(ast.Break(), node.body[0])]
+
+
+def _leads(node: ast.For) -> bool:
+    """Whether a loop passes over all elements from some position on: then it ends there."""
+    match node:
+        case ast.For(
+            ast.Tuple([ast.Name(position), _]),
+            ast.Call(ast.Name("enumerate")),
+            [ast.If(ast.UnaryOp(ast.Not(), test), [ast.Continue()], []), *_],
+        ):
+            shorter = test.body if isinstance(test, ast.IfExp) else test
+            match shorter:
+                case ast.Compare(ast.Name(one), [ast.Lt()], [ast.Name(bound)]):
+                    return one == position and bound[:2] == "v_" and bound not in stored(node)
+    return False
 
 
 def _steps(node: ast.stmt) -> list[ast.stmt]:

@@ -141,6 +141,21 @@ def test_what_is_the_same_for_all_elements_is_asked_before_the_loop() -> None:
     assert "'most'" in main and "'most'" not in loop
 
 
+def test_a_loop_over_the_first_elements_ends_behind_them() -> None:
+    text = """
+    $let: { first: "leading(wire.l, 'x', `[1]`)" }
+    a: { $each: wire.l, $as: [e, i], $if: i < first, $item: = e.y }
+    b: { $each: wire.l, $as: [e, i], $if: i >= first, $item: = e.y }
+    """
+    usual = "usual: { read: { wire: [l], e: [x, y] } }"
+    assert _text(text, usual).count("break") == 1
+    mapping = section(text, parse(usual, "usual.yaml"))
+    mapping.quicken()
+    elements = [{"x": 1, "y": 1}, {"x": 2, "y": 2}, {"x": 1, "y": 3}]
+    assert mapping.run({"l": elements}, *GIVEN)[0] == {"a": [1], "b": [2, 3]}
+    assert mapping.run({"l": []}, *GIVEN)[0] == {"a": [], "b": []}
+
+
 def test_what_a_mapping_takes_for_a_list_is_asked_once() -> None:
     mapping = "a: = length(wire.l[?x])\nb: = wire.l[?y]\nc: = wire.l[0]\n"
     text = _text(mapping, "usual: { read: { wire: [l] } }")
