@@ -28,7 +28,7 @@ class Bare:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
-        self._transport = AiohttpTransport()
+        self.transport = AiohttpTransport()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         parts = []
@@ -38,7 +38,7 @@ class Bare:
             if not message.get("more_body"):
                 break
         request = prepare(self._upstream + scope["path"], _HEADERS, b"".join(parts), _LIMITS)
-        response = await self._transport.handle_async_request(request)
+        response = await self.transport.handle_async_request(request)
         try:
             await send(
                 {
