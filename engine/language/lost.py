@@ -85,11 +85,12 @@ def sources(node: Node, document: str, word: str) -> dict[str, tuple[str, ...]]:
     if isinstance(node, Map) and _words(node) <= _ABOVE and document not in _bound(node):
         if document in [scalar_text(item) for item in _items(node.get("$rest"))]:
             found[step("native", word)] = ()
-        path = re.compile(rf"{document}((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
-        _fields(node, path, "", found)
+        _fields(node, _aliases(node, document), "", found)
     return found
 
 
+_KEYS = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
+_OF = re.compile(r"[a-z_]+\((.*)\)")
 # What a map may hold beside its fields, which does nothing to them.
 _ABOVE = frozenset(("$let", "$rest", "$ignore", "$spread"))
 
@@ -99,41 +100,61 @@ def _words(node: Map) -> set[str]:
 
 
 def _fields(
-    node: Map, path: re.Pattern[str], place: str, found: dict[str, tuple[str, ...]]
+    node: Map, known: Mapping[str, str], place: str, found: dict[str, tuple[str, ...]]
 ) -> None:
     for key, child in node.entries:
         name = str(key.value)
         if name.startswith("$"):
             continue
         there = step(place, name)
-        copied = _copied(child, path)
+        copied = _copied(child, known)
         if copied:
             found[there] = copied
         elif isinstance(child, Map) and not _words(child):
-            _fields(child, path, there, found)
+            _fields(child, known, there, found)
 
 
-def _copied(node: Node, path: re.Pattern[str]) -> tuple[str, ...]:
+def _copied(node: Node, known: Mapping[str, str]) -> tuple[str, ...]:
     """The paths that a node is a copy of, each when those before it hold nothing."""
     if isinstance(node, Scalar):
         text = scalar_text(node) or ""
         formula = text.startswith("= ") or (node.plain and text.startswith("="))
-        return _path(text[1:], path) if formula else ()
+        return _path(text[1:], known) if formula else ()
     if not isinstance(node, Map):
         return ()
     given = {str(key.value): value for key, value in node.entries}
-    if not {"$value"} <= given.keys() <= {"$value", "$type", "$else"}:
+    if not {"$value"} <= given.keys() <= {"$value", "$type", "$else", "$when"}:
         return ()
-    first = _path((scalar_text(given["$value"]) or "").removeprefix("="), path)
+    first = _path((scalar_text(given["$value"]) or "").removeprefix("="), known)
     if not first or "$else" not in given:
         return first
-    otherwise = _copied(given["$else"], path)
+    otherwise = _copied(given["$else"], known)
     return (*first, *otherwise) if otherwise else ()
 
 
-def _path(text: str, path: re.Pattern[str]) -> tuple[str, ...]:
-    match = path.fullmatch(text.strip())
-    return (match[1][1:],) if match else ()
+def _path(text: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    """The path that an expression is or makes its value of, below the document or a name for
+    something in it."""
+    text = text.strip()
+    if called := _OF.fullmatch(text):
+        text = called[1].strip()
+    match = _KEYS.fullmatch(text)
+    above = known.get(match[1]) if match else None
+    return () if match is None or above is None else ((above + match[2]).removeprefix("."),)
+
+
+def _aliases(node: Map, document: str) -> dict[str, str]:
+    """The names of the document and of what is bound to a path in it, each with that path."""
+    known = {document: ""}
+    names = node.get("$let")
+    for name, value in names.entries if isinstance(names, Map) else ():
+        text = scalar_text(value) or ""
+        found = () if "(" in text else _path(text.removeprefix("="), known)
+        # what is bound anew is no longer what it was
+        known.pop(str(name.value), None)
+        if found:
+            known[str(name.value)] = f".{found[0]}"
+    return known
 
 
 def _bound(node: Map) -> set[str]:

@@ -375,10 +375,10 @@ class Trace:
     # ------------------------------------------------------------ asked afterwards
 
     def outputs(
-        self, result: Any, conditions: bool = False, at: str = ""
+        self, result: Any, conditions: bool = False, at: str = "", deep: bool = True
     ) -> dict[str, tuple[Note, ...]]:
         """The notes of every path of a result, which stands ``at`` a path, containers included; on
-        demand the conditions, too."""
+        demand the conditions, too. ``deep``: also of what is in objects of the document itself."""
         found: dict[str, tuple[Note, ...]] = {}
         stack: list[tuple[str, Any]] = [(at, result)]
         while stack:
@@ -396,7 +396,8 @@ class Trace:
                 if notes is not None:
                     found[below] = notes
                 if type(each) is dict or type(each) is list:
-                    stack.append((below, each))
+                    if deep or type(self._paths.get(id(each))) is not str:
+                        stack.append((below, each))
         return found
 
     def output(

@@ -12,7 +12,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from engine.language.lost import Sources
@@ -76,6 +75,22 @@ class Origins:
     def __init__(self, run: Run, moved: Moved | None = None) -> None:
         self._notes = _Notes(run.trace, run.result)
         self._moved = moved or {}
+        self._lost: dict[tuple[str, bool], list[str]] = {}
+
+    def lost(self, loss: TracedLoss | Loss) -> list[str]:
+        """The source paths that a loss is told by, whose own path is canonical."""
+        # several checks find what nothing reads
+        unread = loss.kind == "unread" and bool(loss.path)
+        places = self._lost.get((loss.path, unread))
+        if places is None:
+            if unread:
+                places = self.each(loss.path)
+            else:
+                # what is lost on purpose is told, even when only its surroundings have a place
+                found = self.of(loss.path) if loss.path else []
+                places = found or [self.near(loss.path) or ""]
+            self._lost[loss.path, unread] = places
+        return places
 
     def _before(self, path: str) -> str | None:
         """The path that a value had before lists were moved; None for what was put in."""
@@ -208,7 +223,7 @@ class _Notes:
                 there = type(holder) is list and position < len(holder)
                 value = holder[position] if there else None
                 own = self._trace.output(holder, position, value, True) if there else None
-        notes = self._trace.outputs(value, conditions=True, at=name)
+        notes = self._trace.outputs(value, conditions=True, at=name, deep=False)
         if own is not None:
             notes[name] = own
         return _Part(name, value, notes, sorted(notes))
@@ -258,22 +273,13 @@ def told(read: Run, write: Side | None, side: str, moved: Moved | None = None) -
     """
     if write is None:
         return _told([(read.side, _own)], side)
-    return _told([(read.side, _own), (write, partial(_places, Origins(read, moved)))], side)
-
-
-def _places(origins: Origins, loss: TracedLoss | Loss) -> list[str]:
-    """The source paths that a loss is told by, whose own path is canonical."""
-    if loss.kind == "unread" and loss.path:
-        return origins.each(loss.path)
-    # what is lost on purpose is told, even when only its surroundings have a place
-    found = origins.of(loss.path) if loss.path else []
-    return found or [origins.near(loss.path) or ""]
+    return _told([(read.side, _own), (write, Origins(read, moved).lost)], side)
 
 
 def relocated(losses: Iterable[Loss], read: Run) -> list[Loss]:
     """Losses told by canonical paths, by those of the document that was read."""
     origins = Origins(read)
-    return [replace(loss, path=path) for loss in losses for path in _places(origins, loss)]
+    return [replace(loss, path=path) for loss in losses for path in origins.lost(loss)]
 
 
 def told_at_once(read: Side, write: Side, copied: Copied, side: str) -> list[Loss] | None:
