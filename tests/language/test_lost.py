@@ -29,10 +29,31 @@ def told(mapping: str, document: Any) -> list[tuple[str, str]] | None:
         ("a: = wire.a.b", {"a": {"c": 1}}, [("a.c", UNREAD)]),
         ("a: { $drop: no, $of: wire.b }", {}, []),
         ("a: { $each: wire.l, $as: e, $item: { $drop: no, $of: e } }", {"l": [1]}, None),
+        (
+            "a: { $each: wire.l, $as: e, $item: { $drop: no, $of: e } }",
+            {"l": [{"x": 1}, {"x": 1}]},
+            [("l[0]", "no"), ("l[1]", "no")],
+        ),
+        (
+            "a: { $each: wire.l, $as: e, $item: { $drop: no, $of: e.x.y } }",
+            {"l": [{"x": {"z": 1}}, {"x": {"y": 1}}]},
+            [("l[0].x.z", UNREAD), ("l[1].x.y", "no")],
+        ),
+        (
+            "a: { $each: wire.l, $as: e, $item: { b: { $each: e.m, $as: f, $item: = f.a } } }",
+            {"l": [{"m": []}, {"m": [{"a": 1}, {"a": 1, "b c": 2}]}]},
+            [('l[1].m[1]["b c"]', UNREAD)],
+        ),
+        (
+            "$let: { all: { $each: wire.l, $as: e, $item: { x: = e.x } } }\n"
+            "a: { $each: all, $as: e, $item: { $drop: no, $of: e } }",
+            {"l": [{"x": 1}]},
+            None,
+        ),
     ],
     ids=str,
 )
-def test_what_is_lost_of_the_document_itself_is_told_without_a_trace(
+def test_what_is_lost_of_the_documents_own_objects_is_told_without_a_trace(
     mapping: str, document: Any, wanted: list[tuple[str, str]] | None
 ) -> None:
     assert told(mapping, document) == wanted

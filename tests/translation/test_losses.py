@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.translation import translated
-from engine.translation.losses import Loss, Moved, told
+from engine.translation.losses import Loss, Moved, Run, told
 from engine.translation.translated import Half
 from tests.support.translations import OwnCase, own_cases, rendered, targets, translator
 
@@ -42,6 +42,50 @@ def test_losses_told_at_once_are_those_of_a_traced_run(
     monkeypatch.setattr(translated, "losses", both)
     for target in targets(case.kind):
         rendered(case, target, translator())
+
+
+def test_what_is_lost_of_turns_is_told_without_tracing_the_write_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mark = {"type": "ephemeral"}
+    body = {
+        "model": "m",
+        "max_tokens": 10,
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "x", "signature": "s"},
+                    {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t",
+                        "content": "y",
+                        "cache_control": mark,
+                    }
+                ],
+            },
+        ],
+    }
+    made = translator().request(body, "claude", provider="openai", model="gpt-5.6")
+    written = made._write.section
+    trace = Half.trace
+
+    def only_reading(half: Half) -> Run:
+        assert half.section is not written
+        return trace(half)
+
+    monkeypatch.setattr(Half, "trace", only_reading)
+    assert [loss.path for loss in made.losses] == [
+        "messages[1].content[0]",
+        "messages[2].content[0].cache_control",
+    ]
 
 
 @pytest.mark.parametrize("key", COMMON)
