@@ -56,17 +56,17 @@ def _late(function: ast.FunctionDef, usual: Usual) -> dict[int, tuple[str, str]]
     unread keys reads so."""
     found = {}
     for body in blocks(function):
-        for position, statement in enumerate(body):
+        before: set[str] = set()
+        for statement in body:
+            for node in walk(statement) if before else ():
+                match node:
+                    case ast.Call(
+                        ast.Attribute(ast.Name(owner), "get"), [ast.Constant(str(key))]
+                    ) if owner in before:
+                        found[id(node)] = (owner, key)
             name = target(statement) or ""
-            if name[:2] != "g_" or name[2:] not in usual:
-                continue
-            for after in body[position + 1 :]:
-                for node in walk(after):
-                    match node:
-                        case ast.Call(
-                            ast.Attribute(ast.Name(owner), "get"), [ast.Constant(str(key))]
-                        ) if owner == name[2:]:
-                            found[id(node)] = (owner, key)
+            if name[:2] == "g_" and name[2:] in usual:
+                before.add(name[2:])
     return found
 
 

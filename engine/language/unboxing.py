@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 
-from engine.language.statements import replaced, restated, walk
+from engine.language.statements import names, replaced, restated, walk
 
 _STATE = re.compile(r"S\d+")
 
@@ -26,14 +26,14 @@ def _states(function: ast.FunctionDef) -> frozenset[str]:
     made: dict[str, int] = {}
     named: dict[str, int] = {}
     for node in walk(function):
-        if isinstance(node, ast.Name) and _STATE.fullmatch(node.id):
-            named[node.id] = named.get(node.id, 0) + 1
+        if isinstance(node, ast.Name):
+            if _STATE.fullmatch(node.id):
+                named[node.id] = named.get(node.id, 0) + 1
         elif isinstance(node, ast.Lambda | ast.ListComp):
             # what they name would have to outlive the function
-            for each in walk(node):
-                if isinstance(each, ast.Name):
-                    named[each.id] = named.get(each.id, 0) + 1
-        if name := _display(node):
+            for each in names(node):
+                named[each.id] = named.get(each.id, 0) + 1
+        elif name := _display(node):
             made[name] = made.get(name, 0) + 1
         elif name := _variable(node):
             named[name] = named.get(name, 0) - 1
