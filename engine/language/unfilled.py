@@ -4,8 +4,12 @@ away."""
 from __future__ import annotations
 
 import ast
+from collections import Counter
 
-from engine.language.statements import replaced, restated, target, walk
+from engine.language.statements import replaced, restated, walk
+
+# What a name may stand in without being filled.
+_TELLING = (ast.Assign, ast.BoolOp, ast.UnaryOp, ast.AugAssign, ast.Compare)
 
 
 def empty_out(function: ast.FunctionDef) -> bool:
@@ -41,39 +45,41 @@ def _unfilled(function: ast.FunctionDef) -> frozenset[str]:
     """The names that are an empty container or nothing wherever they are read."""
     made: set[str] = set()
     filled: set[str] = {each.arg for each in function.args.args}
-    known: set[int] = set()
+    # how often each name stands where it is not filled: one node may stand at several places
+    known: Counter[str] = Counter()
+    ends: set[str] = set()
+    put: set[str] = set()
     inside = walk(function)
+    names = [each for each in inside if isinstance(each, ast.Name)]
+    read = {each.id for each in names if isinstance(each.ctx, ast.Load)}
     for node in inside:
+        if not isinstance(node, _TELLING):
+            continue
         match node:
-            case ast.Assign([ast.Name(name) as place], value):
+            case ast.Assign([ast.Name(name)], value):
+                ends |= {name} & {_first(value)}
                 if _empty(value):
                     made.add(name)
-                    known.add(id(place))
+                    known[name] += 1
                 elif _none(value) or _first(value) == name:
-                    known.add(id(place))
-            case ast.Assign([ast.Subscript()], ast.Name() as value):
+                    known[name] += 1
+                elif isinstance(value, ast.Name) and name not in read:
+                    # its other names stand for it wherever they are read
+                    known[value.id] += 1
+            case ast.Assign([ast.Subscript()], ast.Name(name)):
                 # in lists that become nothing where they are empty; objects may be filled there
-                known.add(id(value))
-            case ast.BoolOp(ast.Or(), [ast.Name() as value, _]):
-                known.add(id(value))
-            case ast.UnaryOp(ast.Not(), ast.Name() as value):
-                known.add(id(value))
-            case ast.AugAssign(_, ast.Add(), ast.Name() as value):
-                known.add(id(value))
-            case ast.Compare(ast.Name() as value, [ast.Is() | ast.IsNot()], [ast.Constant(None)]):
-                known.add(id(value))
-    ends = {
-        own
-        for node in inside
-        if isinstance(node, ast.Assign) and (own := target(node)) and _first(node.value) == own
-    }
-    for node in inside:
-        match node:
-            case ast.Assign([ast.Subscript()], ast.Name(name)) if name not in ends:
-                filled.add(name)
-            case ast.Name(name) if id(node) not in known:
-                filled.add(name)
-    return frozenset(made - filled)
+                put.add(name)
+                known[name] += 1
+            case (
+                ast.BoolOp(ast.Or(), [ast.Name(name), _])
+                | ast.UnaryOp(ast.Not(), ast.Name(name))
+                | ast.AugAssign(_, ast.Add(), ast.Name(name))
+                | ast.Compare(ast.Name(name), [ast.Is() | ast.IsNot()], [ast.Constant(None)])
+            ):
+                known[name] += 1
+    uses = Counter(each.id for each in names)
+    used_else = {name for name in made if uses[name] > known[name]}
+    return frozenset(made - filled - used_else - (put - ends))
 
 
 def _empty(node: ast.expr) -> bool:

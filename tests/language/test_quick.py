@@ -14,6 +14,7 @@ from engine.language.quick import quick_tree
 from engine.language.registry import FunctionError
 from engine.language.runtime import ENDS, Refusal
 from engine.language.source import parse
+from engine.language.unfilled import empty_out
 from tests.language.support import GIVEN, section
 
 MAPPING = """
@@ -270,3 +271,20 @@ def test_a_sum_of_sums_is_made_in_steps(value: object) -> None:
         return
     mapping.quicken()
     assert mapping.run({"a": value, "b": 2}, *GIVEN) == general
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_list_is_empty_only_where_no_place_of_its_name_fills_it(filled: bool) -> None:
+    put = "_extend(r1, wire)" if filled else "wire"
+    text = f"def main(wire):\n    r1 = []\n    r2 = r1\n    {put}\n    return r1 or wire"
+    (function,) = ast.parse(text).body
+    assert isinstance(function, ast.FunctionDef)
+    _, alias, statement, last = function.body
+    if filled:
+        # folding puts one node wherever a name stands for another
+        assert isinstance(last, ast.Return) and isinstance(last.value, ast.BoolOp)
+        assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+        assert isinstance(alias, ast.Assign)
+        alias.value = statement.value.args[0] = last.value.values[0]
+    assert empty_out(function) is not filled
+    assert ast.unparse(function).endswith("return r1 or wire" if filled else "return wire")
