@@ -7,9 +7,14 @@ picked by a key what that key holds.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from engine.language.statements import blocks, names, replaced, restated, target, walk
+from engine.language.nodes import is_copy
+from engine.language.reads import ELEMENT
+from engine.language.statements import blocks, placed, replaced, restated, target, walk
+from engine.language.statements import names as names_of
 
 # A list by its name, an element of it, and the loop over it.
 Loop = tuple[str, str, ast.For]
@@ -120,7 +125,7 @@ def hold(over: list[Loop], key: str, values: frozenset[str]) -> None:
 
 def _unasked(loop: ast.For, held: set[str | None]) -> None:
     """Nothing is read that no comparison asks for any more."""
-    read = {each.id for each in names(loop) if isinstance(each.ctx, ast.Load)}
+    read = {each.id for each in names_of(loop) if isinstance(each.ctx, ast.Load)}
     restated(loop, lambda each: [] if target(each) in held - read else [each])
 
 
@@ -159,3 +164,82 @@ def _compared(node: ast.expr, name: str) -> frozenset[str] | None:
             known = [each for each in several if each is not None]
             return frozenset().union(*known) if len(known) == len(several) else None
     return None
+
+
+# ---------------------------------------------------------------------------- tested beforehand
+
+
+def test_early(
+    function: ast.FunctionDef, usual: Mapping[str, frozenset[str]], names: Mapping[str, Any]
+) -> frozenset[str]:
+    """Lists of which it is asked whether their elements hold what no rule reads: where all loops
+    take these for one usual object they are tested once, where the list is read, and hold no more.
+    The objects that need no other test from there on.
+
+    ``names``: the globals of the program, for its trees.
+    """
+    taken: dict[str, list[str]] = {}
+    for name, element, _ in loops(function):
+        taken.setdefault(name, []).append(element)
+    stores = Counter(each.id for each in names_of(function) if isinstance(each.ctx, ast.Store))
+    proven: set[str] = set()
+    for name, elements in taken.items():
+        keys = {usual.get(each) for each in elements}
+        known = keys.pop() if len(keys) == 1 else None
+        if known is None or stores[name] != 1 or not _told_of(function, name, known, names):
+            continue
+        if _tested(function, name, elements[0]):
+            _unlooked(function, name, known, names)
+            proven |= set(elements)
+    return frozenset(proven)
+
+
+def _told_of(node: ast.AST, name: str, known: frozenset[str], names: Mapping[str, Any]) -> bool:
+    """Whether it is asked for what no rule reads of a list, and there is none in elements that
+    hold these keys."""
+    for each in walk(node):
+        match each:
+            case ast.Call(ast.Name("_more"), [ast.Name(asked), ast.Name(tree)]) if asked == name:
+                inner = names[tree].get(ELEMENT)
+                if inner and all(key in inner and not inner[key] for key in known):
+                    return True
+    return False
+
+
+def _tested(function: ast.FunctionDef, name: str, element: str) -> bool:
+    """Put the test of all elements behind that of the list; whether there is one."""
+    for body in blocks(function):
+        for position, statement in enumerate(body):
+            if target(statement) != name:
+                continue
+            after = position + 1
+            while after < len(body) and is_copy(body[after]):
+                after += 1
+            test = body[after] if after < len(body) else statement
+            if not isinstance(test, ast.If) or not isinstance(test.body[0], ast.Raise):
+                return False
+            text = (
+                f"if {name} is not None:\n"
+                f" for y_{name} in {name}:\n"
+                f"  if type(y_{name}) is not dict or not _usual_{element}.issuperset(y_{name}):\n"
+                "   raise Unusual"
+            )
+            body[after + 1 : after + 1] = placed(text, test)
+            return True
+    return False
+
+
+def _unlooked(
+    function: ast.FunctionDef, name: str, known: frozenset[str], names: Mapping[str, Any]
+) -> None:
+    """Nothing that no rule reads is found there."""
+
+    def replace(node: ast.expr) -> ast.expr:
+        match node:
+            case ast.BoolOp(
+                ast.And(), [ast.Compare(ast.Name(asked), [ast.IsNot()], [ast.Constant(None)]), look]
+            ) if asked == name and _told_of(look, name, known, names):
+                return ast.copy_location(ast.Constant(False), node)
+        return node
+
+    replaced(function, {ast.BoolOp}, replace)

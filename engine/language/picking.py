@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from engine.language.elements import Loop, hold, key_of, lack, loops, texts
-from engine.language.statements import blocks, names, replaced, target, walk
+from engine.language.statements import blocks, names, placed, replaced, target, walk
 
 # So many lists make a pass of their own worth it.
 _FEW = 2
@@ -176,11 +176,11 @@ def _restate(function: ast.FunctionDef, made: _Pass, held: str) -> None:
             continue
         place = body[at]
         body[:] = [each for each in body if target(each) not in names or each is place]
-        body[at : at + 1] = _placed(_loop(made, held), place)
+        body[at : at + 1] = placed(_loop(made, held), place)
         return
 
 
-def _loop(made: _Pass, held: str) -> list[ast.stmt]:
+def _loop(made: _Pass, held: str) -> str:
     element = made.picks[0].element
     lines = [f"if {made.source} is not None:"]
     lines += [f"    {one.name} = []" for one in made.picks]
@@ -202,7 +202,7 @@ def _loop(made: _Pass, held: str) -> list[ast.stmt]:
             others += [f"        if {test}:", *put]
     lines += [*cases, *others, "else:"]
     lines += [f"    {one.name} = None" for one in made.picks]
-    return ast.parse("\n".join(lines)).body
+    return "\n".join(lines)
 
 
 def _test(one: _Pick, key: str, element: str, held: str) -> tuple[str, str]:
@@ -219,11 +219,3 @@ def _test(one: _Pick, key: str, element: str, held: str) -> tuple[str, str]:
     replaced(outer, {ast.Call, ast.Name}, replace)
     test, elt = outer.elts
     return ast.unparse(test), ast.unparse(elt)
-
-
-def _placed(made: list[ast.stmt], at: ast.stmt) -> list[ast.stmt]:
-    for each in made:
-        for inner in walk(each):
-            if hasattr(inner, "lineno"):
-                ast.copy_location(inner, at)
-    return made

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from typing import Any
 
+from engine.language.elements import test_early
 from engine.language.folding import fold
 from engine.language.given import Calls, Given, joined_calls
 from engine.language.grounds import Grounds
@@ -22,7 +23,16 @@ from engine.language.invariants import hoist_invariants
 from engine.language.kinds import objects, of_objects, suppose
 from engine.language.picking import pick
 from engine.language.results import UNTRUE
-from engine.language.statements import blocks, copied, replaced, restated, target, uses, walk
+from engine.language.statements import (
+    blocks,
+    copied,
+    placed,
+    replaced,
+    restated,
+    target,
+    uses,
+    walk,
+)
 from engine.language.tidying import flatten, sweep
 from engine.language.unboxing import unbox
 from engine.language.unfilled import empty_out
@@ -101,7 +111,7 @@ class _Quick:
                 if keys and isinstance(argument, ast.Name) and argument.id not in self._usual:
                     test = f"type({argument.id}) is not dict"
                     test += f" or not _usual_{head}.issuperset({argument.id})"
-                    tests += _placed(f"if {test}: raise Unusual", node)
+                    tests += placed(f"if {test}: raise Unusual", node)
             return [*tests, node]
 
         for function in self._functions:
@@ -138,7 +148,8 @@ class _Quick:
         while empty_out(function):
             calls = folded()
         picked = pick(function, here)
-        if picked is not None:
+        tested = test_early(function, here, self._names)
+        if picked is not None or tested:
             calls = folded()
             while empty_out(function):
                 calls = folded()
@@ -146,7 +157,7 @@ class _Quick:
             found.setdefault(name, []).extend(several)
         hoist_invariants(function)
         proven = {name for name, (_, keys) in given.items() if keys and keys <= own.get(name, keys)}
-        _guard(function, here, proven | (picked or frozenset()))
+        _guard(function, here, proven | tested | (picked or frozenset()))
         self.tested |= {f"_usual_{name}": keys for name, keys in here.items()}
         sweep(function)
         flatten(function)
@@ -181,7 +192,7 @@ def _guards(given: Usual, function: ast.FunctionDef) -> list[ast.stmt]:
     return [
         statement
         for name in given
-        for statement in _placed(
+        for statement in placed(
             f"if {name} is not None and (type({name}) is not dict"
             f" or not _usual_{name}.issuperset({name})): raise Unusual",
             function,
@@ -194,7 +205,7 @@ def _refusing(untrue: list[ast.expr], function: ast.FunctionDef) -> list[ast.stm
     return [
         statement
         for test in untrue
-        for statement in _placed(f"if {ast.unparse(test)}: raise Unusual", function)
+        for statement in placed(f"if {ast.unparse(test)}: raise Unusual", function)
     ]
 
 
@@ -203,18 +214,8 @@ def _holding(held: frozenset[tuple[str, str]], function: ast.FunctionDef) -> lis
     return [
         statement
         for root, key in sorted(held)
-        for statement in _placed(f"if type({root}[{key!r}]) is not dict: raise Unusual", function)
+        for statement in placed(f"if type({root}[{key!r}]) is not dict: raise Unusual", function)
     ]
-
-
-def _placed(text: str, at: ast.stmt) -> list[ast.stmt]:
-    """Statements that stand at the line of another."""
-    made = ast.parse(text).body
-    for each in made:
-        for inner in walk(each):
-            if hasattr(inner, "lineno"):
-                ast.copy_location(inner, at)
-    return made
 
 
 def _denied(function: ast.FunctionDef, untrue: list[ast.expr]) -> None:
@@ -307,7 +308,7 @@ def _guard(function: ast.FunctionDef, usual: Usual, proven: Container[str]) -> N
         text = f"if {test}: raise Unusual\n"
         if got:
             text += f"g_{name} = {name}.get\n"
-        made = _placed(text, node)
+        made = placed(text, node)
         return [*made, node] if name[:2] == "v_" else made
 
     restated(function, tested)

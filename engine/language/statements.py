@@ -124,3 +124,13 @@ def copied(node: _Node) -> _Node:
         elif value is not None:
             own[field] = copied(value)
     return made
+
+
+def placed(text: str, at: ast.stmt) -> list[ast.stmt]:
+    """Statements that stand at the line of another."""
+    made = ast.parse(text).body
+    for each in made:
+        for inner in walk(each):
+            if hasattr(inner, "lineno"):
+                ast.copy_location(inner, at)
+    return made
