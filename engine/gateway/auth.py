@@ -64,7 +64,9 @@ def _tokens(headers: Mapping[str, str], query: bytes) -> list[str]:
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         tokens.append(credentials.strip())
-    tokens += [headers[name].strip() for name in _HEADERS if headers.get(name, "").strip()]
+    for name in _HEADERS:
+        if token := headers.get(name, "").strip():
+            tokens.append(token)
     if b"key=" in query:
         pairs = parse_qsl(query.decode("latin-1"), max_num_fields=100)
         tokens += [value for name, value in pairs if name == "key" and value]

@@ -52,7 +52,9 @@ class Deadline:
 
     def __enter__(self) -> Deadline:
         self._task = asyncio.current_task(self._loop)
-        self._set()
+        if self._at != NEVER:
+            self._rings_at = self._at
+            self._timer = self._loop.call_at(self._at, self._ring)
         return self
 
     def __exit__(

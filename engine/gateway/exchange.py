@@ -73,25 +73,26 @@ class Exchange:
     takes ``patience`` seconds to read what it was sent is gone.
     """
 
+    committed = False
+    _task: asyncio.Task[Any] | None = None
+    _listener: _Listener | None = None
+    _beating: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _gone = False
+    _finished = False
+    _quiet_since = 0.0
+    _sending_since: float | None = None
+    _keepalive = 0.0
+    _patience = 0.0
+    _beat = b""
+    _content_type = b""
+
     def __init__(self, send: Send, receive: Receive, context: Context, headers: Headers) -> None:
         self.context = context
         self.headers = headers
-        self.committed = False
-        self._send = send
         self.receive = receive
+        self._send = send
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[Any] | None = None
-        self._listener: _Listener | None = None
-        self._beating: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._gone = False
-        self._finished = False
-        self._quiet_since = 0.0
-        self._sending_since: float | None = None
-        self._keepalive = 0.0
-        self._patience = 0.0
-        self._beat = b""
-        self._content_type = b""
 
     @property
     def gone(self) -> bool:
@@ -147,11 +148,10 @@ class Exchange:
         """From now on send ``beat`` in silence and mind the client's reading; see the class."""
         self._keepalive, self._patience = keepalive, patience
         self._beat, self._content_type = beat, content_type
-        self._quiet_since = self._loop.time()
-        self._schedule()
+        self._quiet_since = now = self._loop.time()
+        self._schedule(now)
 
-    def _schedule(self) -> None:
-        now = self._loop.time()
+    def _schedule(self, now: float) -> None:
         next_look = (self._sending_since or now) + self._patience
         if self._keepalive:
             next_look = min(next_look, max(now, self._quiet_since) + self._keepalive)
@@ -169,7 +169,7 @@ class Exchange:
             if self._beating is None or self._beating.done():
                 self._beating = self._loop.create_task(self._send_beat())
             self._quiet_since = now
-        self._schedule()
+        self._schedule(now)
 
     async def _send_beat(self) -> None:
         if not self.committed:

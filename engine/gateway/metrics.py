@@ -25,7 +25,7 @@ OTHER = "other"
 # Upper bounds in seconds and the names that the JSON gives the ranges below them.
 LATENCIES = {0.1: "<100", 0.5: "100-499", 1.0: "500-999", 5.0: "1000-4999", 30.0: "5000-29999"}
 LONGEST = ">=30000"
-TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
+TOKENS = frozenset(("input", "output", "cache_read", "cache_write", "reasoning"))
 # A client that leaves is no failure of the gateway or of an upstream.
 NO_ERROR = ("gone",)
 
@@ -139,10 +139,8 @@ class Metrics:
         for loss in context.losses:
             name = self._fields.known(_field(loss.path))
             self._at(self._losses, format, provider, name).inc()
-        usage = context.usage
-        for kind in TOKENS if usage else ():
-            count = (usage or {}).get(kind)
-            if isinstance(count, int) and count > 0:
+        for kind, count in (context.usage or {}).items():
+            if kind in TOKENS and isinstance(count, int) and count > 0:
                 found = row.tokens.get(kind)
                 if found is None:
                     found = row.tokens[kind] = self._tokens.labels(*labels, kind)
