@@ -48,17 +48,12 @@ def sweep(function: ast.FunctionDef) -> None:
 
 def _read(inside: list[ast.AST]) -> set[str]:
     """The names that are read; to fill a list is not to read it."""
-    filled = {
-        id(node.value.func.value)
-        for node in inside
-        if isinstance(node, ast.Expr) and _filled(node) is not None
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute)
-    }
-    return {
-        each.id
-        for each in inside
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and id(each) not in filled
-    }
+    # counted, as one node may stand at several places
+    read = Counter(
+        each.id for each in inside if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
+    )
+    read.subtract(name for each in inside if isinstance(each, ast.stmt) and (name := _filled(each)))
+    return {name for name, times in read.items() if times > 0}
 
 
 def _filled(node: ast.stmt) -> str | None:

@@ -14,6 +14,7 @@ from engine.language.quick import quick_tree
 from engine.language.registry import FunctionError
 from engine.language.runtime import ENDS, Refusal
 from engine.language.source import parse
+from engine.language.tidying import sweep
 from engine.language.unfilled import empty_out
 from tests.language.support import GIVEN, section
 
@@ -288,3 +289,15 @@ def test_a_list_is_empty_only_where_no_place_of_its_name_fills_it(filled: bool) 
         alias.value = statement.value.args[0] = last.value.values[0]
     assert empty_out(function) is not filled
     assert ast.unparse(function).endswith("return r1 or wire" if filled else "return wire")
+
+
+def test_a_list_that_is_filled_stays_where_any_place_of_its_name_reads_it() -> None:
+    text = "def main(wire):\n    r1 = []\n    r1.append(wire)\n    return r1"
+    (function,) = ast.parse(text).body
+    assert isinstance(function, ast.FunctionDef)
+    _, statement, last = function.body
+    assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+    assert isinstance(statement.value.func, ast.Attribute) and isinstance(last, ast.Return)
+    last.value = statement.value.func.value
+    sweep(function)
+    assert ast.unparse(function) == text
