@@ -178,15 +178,19 @@ def test_early(
 
     ``names``: the globals of the program, for its trees.
     """
+    trees = _asked(function, names)
+    if not trees:
+        return frozenset()
     taken: dict[str, list[str]] = {}
     for name, element, _ in loops(function):
-        taken.setdefault(name, []).append(element)
+        if name in trees:
+            taken.setdefault(name, []).append(element)
     stores = Counter(each.id for each in names_of(function) if isinstance(each.ctx, ast.Store))
     proven: set[str] = set()
     for name, elements in taken.items():
         keys = {usual.get(each) for each in elements}
         known = keys.pop() if len(keys) == 1 else None
-        if known is None or stores[name] != 1 or not _told_of(function, name, known, names):
+        if known is None or stores[name] != 1 or not any(_fits(t, known) for t in trees[name]):
             continue
         if _tested(function, name, elements[0]):
             _unlooked(function, name, known, names)
@@ -194,16 +198,20 @@ def test_early(
     return frozenset(proven)
 
 
-def _told_of(node: ast.AST, name: str, known: frozenset[str], names: Mapping[str, Any]) -> bool:
-    """Whether it is asked for what no rule reads of a list, and there is none in elements that
-    hold these keys."""
+def _asked(node: ast.AST, names: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """By the names of lists the trees by which it is asked for what no rule reads of them."""
+    found: dict[str, list[Any]] = {}
     for each in walk(node):
         match each:
-            case ast.Call(ast.Name("_more"), [ast.Name(asked), ast.Name(tree)]) if asked == name:
-                inner = names[tree].get(ELEMENT)
-                if inner and all(key in inner and not inner[key] for key in known):
-                    return True
-    return False
+            case ast.Call(ast.Name("_more"), [ast.Name(name), ast.Name(tree)]):
+                found.setdefault(name, []).append(names[tree])
+    return found
+
+
+def _fits(tree: Any, known: frozenset[str]) -> bool:
+    """Whether elements that hold these keys hold nothing that no rule reads."""
+    inner = tree.get(ELEMENT)
+    return bool(inner) and all(key in inner and not inner[key] for key in known)
 
 
 def _tested(function: ast.FunctionDef, name: str, element: str) -> bool:
@@ -238,7 +246,9 @@ def _unlooked(
         match node:
             case ast.BoolOp(
                 ast.And(), [ast.Compare(ast.Name(asked), [ast.IsNot()], [ast.Constant(None)]), look]
-            ) if asked == name and _told_of(look, name, known, names):
+            ) if asked == name and any(
+                _fits(tree, known) for tree in _asked(look, names).get(name, ())
+            ):
                 return ast.copy_location(ast.Constant(False), node)
         return node
 

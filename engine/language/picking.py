@@ -72,9 +72,10 @@ def pick(function: ast.FunctionDef, usual: Usual) -> frozenset[str] | None:
     stores = Counter(each.id for each in names(function) if isinstance(each.ctx, ast.Store))
     proven: set[str] = set()
     passes = [each for body in blocks(function) for each in _passes(body, stores)]
+    every = list(loops(function)) if passes else []
     for position, each in enumerate(passes):
         for one in each.picks:
-            over = [loop for loop in loops(function) if loop[0] == one.name]
+            over = [loop for loop in every if loop[0] == one.name]
             _taken(one, over, usual)
             if one.tested is not None:
                 proven |= {element for _, element, _ in over}
