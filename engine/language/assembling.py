@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from engine.errors import Defect
 from engine.language.compiler import Compiler
 from engine.language.lines import Lines
@@ -11,6 +13,7 @@ from engine.language.results import Library
 from engine.language.roots import ASKED, asked
 from engine.language.scope import Scope
 from engine.language.sections import Forms, Roots, Section
+from engine.language.slots import share
 from engine.language.source import Node, Pos
 
 
@@ -28,7 +31,7 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
     compiler.finish()
     source = "\n".join(texts) + "\n"
     try:
-        code = compile(source, label, "exec")
+        code = compile(source if compiler.traced else share(ast.parse(source)), label, "exec")
     except SyntaxError as error:
         # what Python itself has bounds for: loops in loops, levels of indentation
         place = places[(error.lineno or 1) - 1]

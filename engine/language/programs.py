@@ -93,10 +93,12 @@ class Program:
             return None
         # what folds is needed once for each file
         from engine.language.quick import quick_tree
+        from engine.language.slots import share
+        from engine.language.statements import copied
 
         tree, tested = quick_tree(self.source, self.names, self.usual)
         constants = {**self.constants, **tested}
-        code = compile(tree, self.label, "exec")
+        code = compile(share(copied(tree)), self.label, "exec")
         return Program._ready(
             profiles, self.label, code, constants, self.calls, {}, self.told, self._shown
         )
