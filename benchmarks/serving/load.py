@@ -49,8 +49,11 @@ async def run(session: aiohttp.ClientSession, job: Job) -> list[float]:
     async def one_after_another() -> None:
         for _ in left:
             begun = time.perf_counter()
-            async with session.post(job.url, data=job.body, headers=HEADERS) as response:
-                answer = await response.read()
+            try:
+                async with session.post(job.url, data=job.body, headers=HEADERS) as response:
+                    answer = await response.read()
+            except aiohttp.ClientError as error:
+                raise ValueError(f"{job.url}: {error!r}") from error
             taken.append(time.perf_counter() - begun)
             wrong = f"status {response.status}" if response.status != 200 else job.check(answer)
             if wrong:
