@@ -94,7 +94,7 @@ class Attempts:
         request = prepare(lane.url, headers, prepared.body, self._snapshot.limits)
         if credential.signer is not None:
             credential.signer.sign(request)
-        self._preparing.release(prepared)
+        self._preparing.release()
         transport = self._snapshot.transport(credential)
         relay: Relay | None = None
         try:

@@ -254,12 +254,14 @@ class Preparing:
             **features,
         }
 
-    def release(self, prepared: Prepared) -> None:
+    def release(self) -> None:
         """Let go of the documents while the upstream works: the client's bytes and those that were
         sent are all that another attempt needs."""
         document = self._call.document
         document.release()
-        self._snapshot.translator.release(prepared.plan, document.get)
+        for prepared in self._prepared.values():
+            if isinstance(prepared, Prepared):
+                self._snapshot.translator.release(prepared.plan, document.get)
 
     # -- the way back
 

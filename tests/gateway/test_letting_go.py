@@ -60,9 +60,12 @@ ASKED = {
 }
 
 
+@pytest.mark.parametrize("choosy", [False, True], ids=["", "by-capability"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", ASKED)
-def test_no_document_is_held_while_the_upstream_works(path: str, stream: bool) -> None:
+def test_no_document_is_held_while_the_upstream_works(
+    path: str, stream: bool, choosy: bool
+) -> None:
     found: list[Any] = []
 
     async def looking(heard: Heard, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +79,15 @@ def test_no_document_is_held_while_the_upstream_works(path: str, stream: bool) -
         raw = json.dumps(ASKED[path](stream)).encode()
         async with (
             upstream(looking) as wire,
-            serving({"credentials": [credential("claude", wire.url)]}) as gw,
+            serving(
+                {
+                    "routing": {"by-capability": choosy},
+                    "credentials": [
+                        credential("claude", wire.url),
+                        credential("claude", wire.url, name="other", organisation="o"),
+                    ],
+                }
+            ) as gw,
         ):
             answer = await gw.http.post(path, content=raw)
             assert answer.status_code == 200, answer.text
