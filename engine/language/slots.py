@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from engine.language.statements import walk
 
 _LOOPS = (ast.For, ast.While)
+_BLOCKS = ("body", "handlers", "orelse", "finalbody")
 # What is inside belongs to another function, or is read by one.
 _INNER = (ast.Lambda, ast.FunctionDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -54,7 +55,7 @@ class _Spans:
             self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
-        blocks = [getattr(node, word, []) for word in ("body", "handlers", "orelse", "finalbody")]
+        blocks = [getattr(node, word, []) for word in _BLOCKS]
         if isinstance(node, ast.For):
             self._note(node.iter)
             start = self._place + 1
@@ -105,7 +106,7 @@ def _heads(node: ast.stmt) -> list[ast.AST]:
     """What a statement has beside its blocks."""
     found: list[ast.AST] = []
     for word, value in ast.iter_fields(node):
-        if word in ("body", "orelse", "handlers", "finalbody"):
+        if word in _BLOCKS:
             continue
         inner = value if isinstance(value, list) else [value]
         found += [each for each in inner if isinstance(each, ast.AST)]

@@ -11,8 +11,6 @@ from typing import Any
 
 Body = dict[str, Any]
 
-ALL: None = None
-"""For the keys that are read of a document: no telling which."""
 _NOTHING: Body = {}
 _NO_KEYS: frozenset[str] = frozenset()
 
@@ -42,7 +40,7 @@ class Held:
 
     def of(self, keys: frozenset[str] | None) -> Body:
         """An object that has these of its keys, where it has them; all of it for None."""
-        if self.value is None and keys is not ALL and keys <= self._keys:
+        if self.value is None and keys is not None and keys <= self._keys:
             return self._part
         return self.get()
 

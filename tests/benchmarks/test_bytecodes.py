@@ -1,17 +1,10 @@
 """What a request runs of Python, which no other work on the machine disturbs."""
 
 import asyncio
-from pathlib import Path
-
-import pytest
 
 from benchmarks import bytecodes
 from benchmarks.gateway import CLAUDE_PATH, scenarios
 from benchmarks.serving import servers
-
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/schedstat").exists(), reason="benchmarks/serving is for Linux"
-)
 
 
 def test_a_request_that_passes_runs_no_more_than_twice_and_a_half_of_a_bare_loop() -> None:

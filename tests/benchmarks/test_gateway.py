@@ -10,7 +10,8 @@ from benchmarks import gateway
 from benchmarks.serving import load
 
 pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/schedstat").exists(), reason="the meter reads what Linux counts in /proc"
+    not Path("/proc/self/schedstat").exists(),
+    reason="no /proc/self/schedstat here, from which the meter reads CPU time",
 )
 
 SMALL = ["--warm", "--rounds", "1", "--requests", "8", "--deltas", "3", "--paced", "2"]
