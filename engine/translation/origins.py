@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.sources import ANY, EARLIER, Table
-from engine.translation.losses import Origins, Run, join, meeting
+from engine.translation.losses import join
+from engine.translation.runs import Origins, Run, meeting
 
 _NATIVE = "native"
 # So many paths are told at most of what an earlier event may have said in several places.

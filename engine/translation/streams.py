@@ -20,10 +20,11 @@ from engine.translation.fitting import fit_event
 from engine.translation.formats import Format
 from engine.translation.framing import MAX_FRAME, Frame
 from engine.translation.jsontext import JsonError, dumps, loads
-from engine.translation.losses import Loss, Run, rows
+from engine.translation.losses import Loss, rows
 from engine.translation.ordering import TEXTS, Again, Ordering, Passthrough
 from engine.translation.origins import EventOrigins, Traced
 from engine.translation.plan import Plan
+from engine.translation.runs import Run
 from engine.translation.stencils import (
     MAX_BYTES,
     PROBE,

@@ -15,8 +15,9 @@ from typing import Any
 from engine.language.lost import Said
 from engine.language.sections import Section
 from engine.translation import memory
-from engine.translation.losses import Copied, Loss, Moved, Run, Side, explained, told, told_at_once
+from engine.translation.losses import Copied, Loss, explained, told, told_at_once
 from engine.translation.plan import Ctx, Plan
+from engine.translation.runs import Moved, Run, Side
 from engine.translation.spelling import Spelling
 
 Body = dict[str, Any]

@@ -28,11 +28,11 @@ from engine.translation.fitting import fit_answer
 from engine.translation.folders import load as load_formats
 from engine.translation.formats import Format
 from engine.translation.held import Held
-from engine.translation.losses import Moved, Origins
 from engine.translation.plan import Ctx, Plan, decide, rejected
 from engine.translation.provider_files import ProviderFiles
 from engine.translation.providers import Provider
 from engine.translation.quirks import Quirks
+from engine.translation.runs import Moved, Origins
 from engine.translation.scopes import Vendor, estrange
 from engine.translation.streams import Encoder, Stream
 from engine.translation.translated import Answer, Half, Translated

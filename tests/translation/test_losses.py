@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from engine.translation import translated
-from engine.translation.losses import Loss, Moved, Run, told
+from engine.translation.losses import Loss, told
+from engine.translation.runs import Moved, Run
 from engine.translation.translated import Half
 from tests.support.translations import OwnCase, own_cases, rendered, targets, translator
 
