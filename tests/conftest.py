@@ -22,6 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[VARIABLE] = str(config.cache.mkdir("mappings") / "compiled")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes that share the work agree on the names of tests, whatever their hash seeds are."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        for value in call.params.values() if call else ():
+            if isinstance(value, set | frozenset) and len(value) > 1 and str(value) in item.name:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: its name shows a set, whose order each process makes "
+                    "itself; give the parameters other ids"
+                )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def direct() -> Iterator[None]:
     """Tests talk to loopback only: a proxy of the machine's own environment has no place here."""

@@ -24,7 +24,6 @@ from tests.language.support import GIVEN, half, section
         ("a: { $each: client.l, $as: e, $item: = e.x }", {"l"}),
         ("$let: { c: client }\na: = c.model", {"model"}),
     ],
-    ids=str,
 )
 def test_the_keys_that_are_read_of_a_root_are_known(mapping: str, wanted: set[str] | None) -> None:
     made = section(mapping)
