@@ -26,7 +26,7 @@ def assemble(label: str, compiler: Compiler, blocks: list[Lines]) -> Program:
         texts += [*lines, ""]
         places += [*where, None]
     for word, (pos, _) in compiler.library.usual.items():
-        if word not in compiler.met:
+        if compiler.checking and word not in compiler.met:
             compiler.problem(pos, f"usual tells of {word}, but no rule looks into such an object")
     compiler.finish()
     source = "\n".join(texts) + "\n"

@@ -274,13 +274,16 @@ class Files:
         tables, fragments = dict(shared.tables), dict(shared.fragments)
         library = Library(self.name, tables, fragments, shared.profiles)
         self._collect(f"{kind}.yaml", library)
+        said = node.get("usual") if kind != "stream" else None
         for half, document in (("read", "wire"), ("write", root)):
-            said = node.get("usual") if kind != "stream" else None
             own = replace(library, usual=self._usual(said, half))
             yield from _given(node, kind, {half: document}, own)
-        # a plan takes what it needs and leaves the rest to others
-        words = {"read": "wire", "write": "request"}
-        yield from _given(node.get("plan"), "plan", words, library, whole=False)
+        # a plan takes what it needs and leaves the rest to others; what it reads of a client's
+        # document are single fields, of the canonical one whole lists
+        usual = {name: keys for name, keys in own.usual.items() if name[0] != "$"}
+        yield from _given(node.get("plan"), "plan", {"read": "wire"}, library, whole=False)
+        own = replace(library, usual=usual)
+        yield from _given(node.get("plan"), "plan", {"write": "request"}, own, whole=False)
 
 
 def _given(

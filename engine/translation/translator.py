@@ -132,7 +132,8 @@ class Translator:
         return [
             section
             for side in self.formats.values()
-            for section in (*side.read.values(), *side.write.values())
+            for section in (side.plan_write, *side.read.values(), *side.write.values())
+            if section is not None
         ]
 
     # ---------------------------------------------------------------- requests
