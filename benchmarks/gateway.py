@@ -1,12 +1,14 @@
 """What the gateway costs: CPU of its process for a request, beside a bare loop, in one run.
 
-    python benchmarks/gateway.py [--json] [--rounds 20] [--requests 64] [--litellm EXECUTABLE]
+    python benchmarks/gateway.py [--json] [--rounds 20] [--at-once 1,16] [--litellm EXECUTABLE]
 
 All servers stand before one upstream on loopback that replays prepared bytes; each is a process of
 its own, and what counts is the CPU time of that process, not the client's. ``bare`` passes bytes on
 with uvicorn and the gateway's transport and does nothing else: the yardstick. ``direct`` is the
-upstream itself. Many short rounds go through all servers in turn and the best of each counts, so
-that other work on the machine disturbs all alike. Every answer is verified. Linux only.
+upstream itself. Each kind of request is measured one after another, as a single agent sends them,
+and with many at once, where a server wakes up less often for each. Many short rounds go through all
+servers in turn and the best of each counts, so that other work on the machine disturbs all alike.
+Every answer is verified. Linux only.
 """
 
 from __future__ import annotations
@@ -35,11 +37,11 @@ from engine.translation.translator import Translator
 
 CHAT, CLAUDE = "openai-chat", "claude"
 CHAT_PATH, CLAUDE_PATH = "/v1/chat/completions", "/v1/messages"
-AT_ONCE = 16
+AT_ONCE = "1,16"
 PACED_AT_ONCE = 200
 PAUSE = 0.02
-# What takes long is measured once in so many rounds.
-SELDOM = 10
+# What takes long is measured once in so many rounds: streams at their own pace, and LiteLLM.
+SELDOM, LESS_OFTEN = 10, 4
 
 # The goals: a translation against the bare loop, and LiteLLM against a translation,
 # of all but the lossy request, which is told apart for what telling losses costs.
@@ -57,8 +59,13 @@ class Scenario:
     said: Any
     raw: bytes
     count: int
-    at_once: int
-    seldom: bool = False
+    at_once: int = 1
+    paced: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name, and how many there are at once."""
+        return f"{self.name}, {self.at_once} at once" if self.at_once > 1 else f"{self.name}, alone"
 
 
 @dataclass(slots=True)
@@ -110,21 +117,23 @@ class Report:
     def goals(self) -> dict[str, list[float]]:
         """By goal: what is wanted and what is."""
         found: dict[str, list[float]] = {}
-        for scenario, limit in GOALS.items():
-            ours, theirs = self.of(scenario, "translated"), self.of(scenario, "litellm")
-            if ours is not None:
-                found[f"{scenario}, times bare"] = [limit, round(self.times_bare(ours), 2)]
-            if ours is not None and theirs is not None:
+        for ours in self.figures:
+            name, theirs = ours.scenario, self.of(ours.scenario, "litellm")
+            limit = GOALS.get(name.partition(",")[0])
+            if ours.server != "translated" or limit is None:
+                continue
+            found[f"{name}, times bare"] = [limit, round(self.times_bare(ours), 2)]
+            if theirs is not None:
                 times = round(theirs.cpu_ms / ours.cpu_ms, 1)
-                found[f"{scenario}, times cheaper than litellm"] = [CHEAPER, times]
+                found[f"{name}, times cheaper than litellm"] = [CHEAPER, times]
         return found
 
     def table(self) -> str:
         """The report for people."""
-        lines = [f"{'CPU of the server process':28}{'ms':>10}{'x bare':>8}{'p50 ms':>9}"]
+        lines = [f"{'CPU of the server process':34}{'ms':>10}{'x bare':>8}{'p50 ms':>9}"]
         for figure in self.figures:
             lines.append(
-                f"{figure.scenario + ', ' + figure.server:28}{figure.cpu_ms:10.3f}"
+                f"{figure.scenario + ', ' + figure.server:34}{figure.cpu_ms:10.3f}"
                 f"{self.times_bare(figure):8.2f}{figure.p50_ms:9.2f}"
             )
         lines += [
@@ -154,18 +163,26 @@ def scenarios(requests: int, deltas: int, paced: int) -> list[Scenario]:
     streaming = by.stream(CLAUDE, CHAT, plan=by.request(stream, CHAT, provider=CLAUDE).plan)
     flowing = load.said(streaming.feed(frames) + streaming.close())
 
-    def made(name: str, body: dict[str, Any], count: int, at_once: int = AT_ONCE) -> Scenario:
+    def made(name: str, body: dict[str, Any], count: int) -> Scenario:
         claude = by.request(body, CHAT, provider=CLAUDE).body
         said, raw = (flowing, frames) if body["stream"] else (told, whole)
-        seldom = name == "paced"
-        return Scenario(name, _bytes(body), _bytes(claude), said, raw, count, at_once, seldom)
+        return Scenario(name, _bytes(body), _bytes(claude), said, raw, count)
 
     return [
         made("typical", typical, requests),
         made("lossy", typical | {"temperature": 0.7}, requests),
         made("agent", agent, max(1, requests // 2)),
         made("stream", stream, max(1, requests // 4)),
-        made("paced", stream | {"model": PACED}, paced, paced),
+        replace(made("paced", stream | {"model": PACED}, paced), at_once=paced, paced=True),
+    ]
+
+
+def crowds(kinds: list[Scenario], at_once: list[int]) -> list[Scenario]:
+    """Each kind with so many requests at once; paced streams come as they are."""
+    return [
+        each if each.paced else replace(each, at_once=number)
+        for each in kinds
+        for number in (at_once[:1] if each.paced else at_once)
     ]
 
 
@@ -199,19 +216,19 @@ async def measured(
     async with load.client() as session:
         for scenario in chosen:
             for word, _, job in jobs(scenario, running):
-                report.figures.append(Figure(scenario.name, word))
+                report.figures.append(Figure(scenario.label, word))
                 await load.run(session, replace(job, count=min(64, job.count)))
         for number in range(rounds):
             for scenario in chosen:
-                if scenario.seldom and number % SELDOM:
+                if scenario.paced and number % SELDOM:
                     continue
                 for word, server, job in jobs(scenario, running):
-                    if word == "litellm" and number % SELDOM:
+                    if word == "litellm" and not scenario.paced and number % LESS_OFTEN:
                         continue
                     before = server.cpu()
                     taken = await load.run(session, job)
                     cost = (server.cpu() - before) / job.count * 1000
-                    figure = report.of(scenario.name, word)
+                    figure = report.of(scenario.label, word)
                     assert figure is not None
                     figure.better(cost, statistics.median(taken) * 1000)
     return report
@@ -266,6 +283,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--rounds", type=int, default=20, help="how often everything is measured")
     parser.add_argument("--requests", type=int, default=64, help="typical requests of a round")
+    parser.add_argument("--at-once", default=AT_ONCE, help="requests at once, by commas")
     parser.add_argument("--deltas", type=int, default=200, help="deltas of a stream")
     parser.add_argument("--paced", type=int, default=PACED_AT_ONCE, help="paced streams at once")
     parser.add_argument(
@@ -278,6 +296,7 @@ def main() -> int:
     first = chosen[0].chat
     if given.only:
         chosen = [scenario for scenario in chosen if scenario.name in given.only.split(",")]
+    chosen = crowds(chosen, [int(number) for number in given.at_once.split(",")])
     idle: dict[str, float] = {}
     try:
         with started(given.deltas, first, idle, given.litellm, not given.warm) as running:

@@ -28,7 +28,11 @@ def test_a_small_run_measures_every_server_and_verifies_what_it_says(
     measured = {(row["scenario"], row["server"]) for row in report["figures"]}
     assert measured == {
         (scenario, server)
-        for scenario in ("typical", "lossy", "agent", "stream", "paced")
+        for scenario in (
+            *(f"{kind}, alone" for kind in ("typical", "lossy", "agent", "stream")),
+            *(f"{kind}, 16 at once" for kind in ("typical", "lossy", "agent", "stream")),
+            "paced, 2 at once",
+        )
         for server in ("direct", "bare", "passed", "translated")
     }
     assert all(row["cpu_ms"] > 0 for row in report["figures"])
@@ -38,12 +42,12 @@ def test_a_small_run_measures_every_server_and_verifies_what_it_says(
 def test_a_report_sets_the_gateway_beside_the_bare_loop_and_litellm() -> None:
     report = gateway.Report(200)
     for server, cost in (("bare", 0.1), ("translated", 0.3), ("litellm", 6.0)):
-        report.figures.append(gateway.Figure("typical", server, cost, 1.0))
+        report.figures.append(gateway.Figure("typical, alone", server, cost, 1.0))
     assert report.goals() == {
-        "typical, times bare": [3.5, 3.0],
-        "typical, times cheaper than litellm": [15.0, 20.0],
+        "typical, alone, times bare": [3.5, 3.0],
+        "typical, alone, times cheaper than litellm": [15.0, 20.0],
     }
-    assert "typical, litellm" in report.table()
+    assert "typical, alone, litellm" in report.table()
 
 
 @pytest.mark.parametrize(
