@@ -51,6 +51,9 @@ def harmless(node: ast.expr) -> bool:
     if isinstance(node, ast.Subscript):
         # states hold all that is read of them
         return isinstance(node.value, ast.Name) and node.value.id[:1] == "S"
+    if isinstance(node, ast.Attribute):
+        # asked for of objects alone: what may be another is tested before
+        return node.attr == "get" and isinstance(node.value, ast.Name)
     if isinstance(node, ast.IfExp):
         return harmless(node.test) and harmless(node.body) and harmless(node.orelse)
     if isinstance(node, ast.Compare):

@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from engine.language.gathering import gathered
 from engine.language.nodes import harmless, stored, truth
 from engine.language.statements import blocks, bodies, names, replaced, restated, target, uses, walk
 
@@ -65,22 +66,54 @@ def _filled(node: ast.stmt) -> str | None:
 
 
 def _idle(node: ast.stmt) -> bool:
-    """Whether this is a loop in which nothing happens."""
+    """Whether this is a loop, a choice or an expression in which nothing happens."""
+    if isinstance(node, ast.Expr):
+        return harmless(node.value)
+    if isinstance(node, ast.If):
+        idle = all(_nothing(each, node.test) for each in node.body)
+        return idle and not node.orelse and harmless(node.test)
     if not isinstance(node, ast.For) or not harmless(node.iter):
         return False
     return all(isinstance(each, ast.Pass | ast.Continue) for each in node.body)
+
+
+def _nothing(node: ast.stmt, known: ast.expr) -> bool:
+    """Whether a statement says what is so already: where ``x is None``, that it is None."""
+    match node, known:
+        case ast.Pass(), _:
+            return True
+        case (
+            ast.Assign([ast.Name(one)], ast.Constant(None)),
+            ast.Compare(ast.Name(two), [ast.Is()], [ast.Constant(None)]),
+        ):
+            return one == two
+    return False
 
 
 def flatten(function: ast.FunctionDef) -> None:
     """Statements for what an expression binds on its way, and shorter tests, in place."""
     restated(function, _steps)
     replaced(function, {ast.BoolOp, ast.IfExp}, _shorter)
-    for node in walk(function):
+    inside = walk(function)
+    read = _read(inside)
+    for node in inside:
+        if isinstance(node, ast.For):
+            _uncounted(node, read)
         if isinstance(node, ast.If):
             node.test = truth(node.test)
         elif isinstance(node, ast.For) and _leads(node):
             assert isinstance(node.body[0], ast.If)
             node.body[0].body = [ast.copy_location(ast.Break(), node.body[0])]
+
+
+def _uncounted(node: ast.For, read: set[str]) -> None:
+    """A loop without a count of its elements, where nobody reads it."""
+    match node:
+        case ast.For(
+            ast.Tuple([ast.Name(position), each]), ast.Call(ast.Name("enumerate"), [over])
+        ):
+            if position not in read:
+                node.target, node.iter = each, over
 
 
 def _leads(node: ast.For) -> bool:
@@ -232,6 +265,7 @@ def _coalesced(function: ast.FunctionDef) -> bool:
         for position in range(len(body) - 1, -1, -1):
             changed = _renamed(body, position, counts) or changed
             changed = _overwritten(body, position) or changed
+            changed = gathered(function, body, position) or changed
     return changed
 
 
