@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.translation.fidelity import Cell, Matrix, Reason
+from engine.translation.fidelity import Cell, Matrix
 from engine.translation.probes import Probe
+from engine.translation.reasons import Reason
 
 _TITLES = {"request": "Requests", "response": "Answers", "stream": "Streams", "error": "Errors"}
 _LONGEST = 48

@@ -4,6 +4,7 @@ pair of formats."""
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -237,3 +238,8 @@ def is_inside(path: str, whole: str) -> bool:
     return not whole or (
         path.startswith(whole) and path[len(whole) : len(whole) + 1] in ("", ".", "[")
     )
+
+
+def text(value: Any) -> str:
+    """A value as text, the same for equal values."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=repr)

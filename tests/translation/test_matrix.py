@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from engine.cli import main
 from engine.errors import Rejected
 from engine.resources import shipped
-from engine.translation.fidelity import STATES, Cell, Matrix
+from engine.translation.fidelity import Cell, Matrix
 from engine.translation.fidelity_page import data, page
 from engine.translation.halves import Halves
 from engine.translation.probes import Probes, assembled, spoken
 from engine.translation.translator import Translator
+from engine.translation.verdicts import STATES
 from tests.support.canonical import problems
 from tests.support.matrix import few, matrix
 from tests.support.translations import own_cases, translator
