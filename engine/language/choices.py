@@ -22,7 +22,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
     compiler.note(node.pos, "map", mark)
     end = len(compiler.expr.notes)
     compiler.out.add(f"{result} = None")
-    compiler.covers(compiler.depth, switch)
+    compiler.covers(switch, scope)
     cases = node.get("$cases")
     if not isinstance(cases, Map):
         compiler.problem(node.pos, "$cases takes a map from value to result")
@@ -61,6 +61,7 @@ def switch(compiler: Compiler, node: Map, scope: Scope) -> Val:
         del compiler.expr.notes[end:]
         compiler.lose(node.pos, "dropped", "no case for this value", mark, said)
         compiler.expr.notes += read
+        compiler.check_case(switch, scope.case(switch, -1), node.pos)
     with compiler.nested("else:"):
         compiler.check_case(switch, scope.case(switch, -1), node.pos)
     return Val(result, True, null, True)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.language.reads import ELEMENT, SELF, Binding, Path, Tree
+from engine.language.reads import ELEMENT, SELF, Binding, Branch, Path, Tree
 from engine.language.recorder import Recorder
 from engine.language.results import UNREAD, UNTRUE, Library
 from engine.language.scope import Name, Ref, Scope
@@ -31,6 +31,8 @@ class Observer(Recorder):
         self.met: set[str] = set()
         self._switches = itertools.count(1)
         self._loops: dict[int, int] = {}
+        # switches that run whenever what stands at a depth, in a branch, does
+        self._surely: dict[tuple[int, Branch], list[int]] = {}
 
     def switch(self) -> int:
         """The number of a new switch."""
@@ -103,10 +105,14 @@ class Observer(Recorder):
         A case that reads what all cases read relies on the check at the end of the object, unless
         it is ``always`` wanted.
         """
+        inside = self._surely.get((self.depth, scope.branch), [])
         for binding in self.active:
 
             def lines(binding: Binding = binding) -> list[str]:
                 if switch not in binding.switches:
+                    return []
+                if binding.switches.intersection(inside) - binding.relying:
+                    # the cases of a switch in this one know more: they have said what is unread
                     return []
                 if not always and binding.same(scope.branch):
                     binding.relying.add(switch)
@@ -115,10 +121,12 @@ class Observer(Recorder):
 
             self.out.late(lines)
 
-    def covers(self, binding_depth: int, switch: int) -> None:
-        """Remember that a switch runs whenever the objects made at this depth exist."""
+    def covers(self, switch: int, scope: Scope) -> None:
+        """Remember that a switch runs whenever the objects made at this depth exist, and whenever
+        the case does that it stands in."""
+        self._surely.setdefault((self.depth, scope.branch), []).append(switch)
         for binding in self.active:
-            if binding.depth == binding_depth:
+            if binding.depth == self.depth:
                 binding.covering.add(switch)
 
     def check(self, binding: Binding, scope: Scope, pos: Pos) -> list[str]:
