@@ -32,6 +32,7 @@ from benchmarks.serving.bare import Bare
 from engine.gateway import config
 from engine.gateway.app import create_app
 from engine.gateway.snapshot import load_translator
+from engine.translation import warming
 
 ENGINE = Path(__file__).parents[1] / "engine"
 # What the code of a mapping calls its file.
@@ -120,7 +121,7 @@ async def measured(
         settings = config.load(path)
     translator = load_translator(settings, trusting=True)
     if warm:
-        translator.warm()
+        warming.warm(translator.formats.values())
     gateway, bare = create_app(settings, translator=translator), Bare(upstream)
     found: dict[str, dict[str, Counts]] = {}
     transports = gateway.state.gateway.snapshot.transports

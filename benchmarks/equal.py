@@ -39,7 +39,9 @@ from engine.translation.framing import MAX_FRAME
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.ordering import Ordering, Passthrough
 from engine.translation.plan import Plan
+from engine.translation.planning import writing
 from engine.translation.translator import Translator
+from engine.translation.warming import quicken
 from engine.translation.ways import Way
 
 Body = dict[str, Any]
@@ -67,7 +69,7 @@ class Halves:
 
     def __init__(self) -> None:
         self.by = Translator.load(now=lambda: NOW)
-        self.by.quicken()
+        quicken(self.by.formats.values())
         profiles = Profiles.load(shipped("mappings") / "schema-profiles.yaml")
         self.requests = Requests(profiles)
 
@@ -75,7 +77,7 @@ class Halves:
         """A request of any format on its way to Claude: the halves it passes."""
         model = more.pop("model", None if source == CLAUDE else MODEL)
         given = (model, None, None, more.pop("options", None), more.pop("headers", None))
-        way, plan, reading = self.by._planned(body, source, CLAUDE, CLAUDE, *given)
+        way, plan, reading = self.by.planner.planned(body, source, CLAUDE, CLAUDE, *given)
         section, roots = reading.section, reading.given[1:]
         if source == CHAT:
             yield self._read_request(body, section, roots)
@@ -93,7 +95,7 @@ class Halves:
         return "read request", by_hand, _compiled(section, body, roots)
 
     def _write_request(self, canonical: Body, way: Way, plan: Plan) -> tuple[str, Result, Result]:
-        half = self.by._writing(way, plan, canonical)
+        half = writing(way, plan, canonical)
         roots = client_body, data, ctx = half.given[1:]
 
         def by_hand() -> tuple[Any, list[str]]:

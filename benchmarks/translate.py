@@ -40,7 +40,9 @@ from engine.language.schemas import Profiles
 from engine.resources import shipped
 from engine.translation.jsontext import dumps
 from engine.translation.plan import Plan
+from engine.translation.standing import Standing
 from engine.translation.translator import Translator
+from engine.translation.warming import quicken
 
 NOW = 1_795_305_600
 CHAT, CLAUDE = "openai-chat", "claude"
@@ -80,7 +82,7 @@ class Cases:
 
     def __init__(self) -> None:
         self.by = Translator.load(now=lambda: NOW)
-        self.by.quicken()  # as a server does in its first seconds
+        quicken(self.by.formats.values())  # as a server does in its first seconds
         profiles = Profiles.load(shipped("mappings") / "schema-profiles.yaml")
         limits = lru_cache(self.by.formats[CLAUDE].limits.row)
         facts = self.by.providers[CLAUDE].facts_for(None)
@@ -104,7 +106,7 @@ class Cases:
         by, hand = self.by, self.hand
         made = by.request(body, CHAT, provider=CLAUDE)
         read, write = by.formats[CHAT].read["request"], by.formats[CLAUDE].write["request"]
-        canonical = by.read_request(body, CHAT)
+        canonical = Standing(by).read_request(body, CHAT)
         plan = made.plan.data
         reading = made.plan.ctx(by.formats[CHAT], CHAT)
         writing = made.plan.ctx(by.formats[CLAUDE], CLAUDE)

@@ -156,7 +156,7 @@ class Gateway:
                 await self._generate(call, exchange, replies, snapshot)
         elif kind == "models":
             rows = [_row(model, snapshot) for model in snapshot.router.listed()]
-            body = snapshot.translator.models_list(rows, match.format.name)
+            body = snapshot.translator.listings.whole(rows, match.format.name)
             await replies.whole(jsontext.dumps(body), [])
         elif kind == "model":
             await self._model(match, replies, snapshot)
@@ -167,7 +167,7 @@ class Gateway:
     async def _model(self, match: Match, replies: Replies, snapshot: Snapshot) -> None:
         for model in snapshot.router.listed():
             if model.id == match.model:
-                body = snapshot.translator.model_entry(_row(model, snapshot), match.format.name)
+                body = snapshot.translator.listings.entry(_row(model, snapshot), match.format.name)
                 await replies.whole(jsontext.dumps(body), [])
                 return
         await replies.fault("not-found", f"model not found: {match.model}", param="model")

@@ -243,7 +243,7 @@ class Attempts:
         """An error that the upstream told inside an answer of status 200."""
         kind, message = error["kind"], error["message"]
         message = message if cloak is None else cloak.restore(message)
-        answer = self._snapshot.translator.fault(
+        answer = self._snapshot.translator.faults.own(
             kind,
             message,
             target=self._call.format.name,
@@ -254,7 +254,7 @@ class Attempts:
         return Failure("event", kind, message, answer.status, error.get("retry_after"), answer)
 
     def _failure(self, cause: str, kind: str, message: str) -> Failure:
-        answer = self._snapshot.translator.fault(
+        answer = self._snapshot.translator.faults.own(
             kind, message, target=self._call.format.name, request_id=self._call.context.id
         )
         return Failure(cause, kind, message, answer.status, None, answer)

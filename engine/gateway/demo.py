@@ -17,6 +17,7 @@ from engine.gateway.ingress import Ingress
 from engine.gateway.upstream import AsyncBaseTransport, AsyncByteStream, Request, Response
 from engine.translation import jsontext
 from engine.translation.faults import ErrorAnswer
+from engine.translation.standing import Standing
 from engine.translation.translator import Translator
 from engine.translation.wholes import unfold
 
@@ -43,7 +44,8 @@ class DemoTransport(AsyncBaseTransport):
     """The demo provider as a transport."""
 
     def __init__(self, translator: Translator) -> None:
-        self._translator = translator
+        self._standing = Standing(translator)
+        self._faults = translator.faults
         self._ingress = Ingress(translator.formats)
 
     async def handle_async_request(self, request: Request) -> Response:
@@ -54,16 +56,16 @@ class DemoTransport(AsyncBaseTransport):
         name = match.format.name
         body: dict[str, Any] = jsontext.loads(request.content)
         try:
-            asked = self._translator.read_request(body, name)
+            asked = self._standing.read_request(body, name)
         except Rejected as refusal:
-            fault = self._translator.fault(refusal.kind, str(refusal), target=name)
+            fault = self._faults.own(refusal.kind, str(refusal), target=name)
             return _error(fault)
         asked.setdefault("model", match.model or "demo")
         answer = compose(asked)
         if not match.streamed(body):
-            written = self._translator.write_response(answer, name, body)
+            written = self._standing.write_response(answer, name, body)
             return Response(200, content=jsontext.dumps(written), headers=_JSON)
-        pieces = self._translator.write_stream(unfold(answer, cut=words), name, body)
+        pieces = self._standing.write_stream(unfold(answer, cut=words), name, body)
         return Response(
             200, stream=_Stream(pieces), headers={"content-type": match.format.content_type}
         )

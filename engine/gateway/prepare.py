@@ -139,7 +139,7 @@ class Preparing:
     def _translated(self, candidate: Candidate, lane: Lane) -> _Draft:
         call, provider, wire = self._call, candidate.credential.provider, lane.wire.name
         if self.choosy:
-            self._snapshot.translator.require(
+            self._snapshot.translator.requirements.check(
                 call.body,
                 source=call.format.name,
                 target=wire,

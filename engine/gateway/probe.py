@@ -130,7 +130,7 @@ class Probe:
                 answers[asked] = await self._ask("GET", path, headers, b"")
             answer = answers[asked]
             if answer.status == 200:
-                models = self.translator.listed_models(answer.document, side.name)
+                models = self.translator.listings.names(answer.document, side.name)
                 if models:
                     self.say(f"{len(models)} models, listed as {side.name} does")
                     listed[side.name] = models

@@ -75,7 +75,7 @@ class Replies:
         final: bool = False,
     ) -> None:
         """An error that the gateway itself makes."""
-        answer = self._translator.fault(
+        answer = self._translator.faults.own(
             kind,
             message,
             target=self._format.name,

@@ -29,6 +29,7 @@ from engine.gateway.snapshot import build, cases_of, load_translator
 from engine.gateway.state import State
 from engine.language.source import suggest
 from engine.translation.translator import Translator
+from engine.translation.warming import warm
 
 log = logging.getLogger("engine.gateway")
 
@@ -156,7 +157,7 @@ def _warm(translator: Translator) -> None:
     gc.set_threshold(*COLLECT)
     time.sleep(WARM_AFTER_SECONDS)
     try:
-        translator.warm()
+        warm(translator.formats.values())
     except MappingError as error:
         log.error("a shipped mapping does not hold", extra={"fields": {"problems": error.problems}})
     gc.collect()

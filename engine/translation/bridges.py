@@ -5,7 +5,6 @@ Both are streams towards the upstream's bytes; what differs is what becomes of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +23,6 @@ from engine.translation.translated import losses as lost
 from engine.translation.wholes import Fold, left_behind, unfold
 
 Body = dict[str, Any]
-# One half, to be applied to a whole answer.
-Applied = Callable[[Body], Half]
 
 
 class _Last(Encoder):
@@ -42,15 +39,12 @@ class Gathering(Stream):
     """One stream gathered to a whole answer; ``feed`` and ``close`` return nothing.
 
     Where the last event of the client's format holds the whole answer, that event is written and
-    its answer taken; else the events are folded and ``write`` makes the answer of that. At most
+    its answer taken; else the events are folded and the answer is made of that. At most
     ``max_bytes`` of the upstream are taken. ``error`` tells what went wrong.
     """
 
-    def __init__(
-        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, write: Applied
-    ) -> None:
+    def __init__(self, upstream: Format, client: Format, plan: Plan, max_bytes: int) -> None:
         super().__init__(upstream, client, plan)
-        self._whole = write
         self._writing: Half | None = None
         self._left = self._max_bytes = max_bytes
         self._fold: Fold | None = None
@@ -80,7 +74,7 @@ class Gathering(Stream):
         """The client's answer, after a ``close`` without error. Raises UpstreamError."""
         if self._fold is not None:
             try:
-                self._writing = self._whole(self._fold.answer())
+                self._writing = self._half_out(self._fold.answer())
                 body: Body = self._writing.run()
             except Refusal as refusal:
                 raise UpstreamError(f"{UNUSABLE}: {refusal.reason}") from None
@@ -90,6 +84,12 @@ class Gathering(Stream):
         if not isinstance(whole, dict):
             raise UpstreamError("the upstream's stream holds no answer")
         return whole
+
+    def _half_out(self, canonical: Body) -> Half:
+        """The half that writes a whole answer."""
+        plan, client = self._plan, self._client
+        section, ctx = client.write["response"], plan.ctx(client, client.vendor)
+        return Half(section, canonical, plan.client(section), plan.data, ctx)
 
     @property
     def losses(self) -> list[Loss]:
@@ -115,14 +115,11 @@ class Gathering(Stream):
 class Replay(Stream):
     """A whole answer written as a stream; everything comes with ``close``.
 
-    ``read`` makes the canonical answer. At most ``max_bytes`` of the upstream are taken.
+    At most ``max_bytes`` of the upstream are taken.
     """
 
-    def __init__(
-        self, upstream: Format, client: Format, plan: Plan, max_bytes: int, read: Applied
-    ) -> None:
+    def __init__(self, upstream: Format, client: Format, plan: Plan, max_bytes: int) -> None:
         super().__init__(upstream, client, plan)
-        self._half_in = read
         self._parts: list[bytes] = []
         self._left = self._max_bytes = max_bytes
         self._reading: Half | None = None
@@ -168,6 +165,12 @@ class Replay(Stream):
             Loss(path, reason, "", "dropped", "response") for path, reason in left_behind(answer)
         ]
         return self._events(list(unfold(answer, self._client.name, self._client.natives)))
+
+    def _half_in(self, body: Body) -> Half:
+        """The half that reads a whole answer."""
+        plan, upstream = self._plan, self._upstream
+        section, ctx = upstream.read["response"], plan.ctx(upstream, plan.vendor)
+        return Half(section, body, plan.client(section), plan.data, ctx)
 
     def _places(self, path: str, kind: str) -> list[str]:
         """Where that stands in the canonical answer which one of its events lost."""

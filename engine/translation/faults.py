@@ -75,6 +75,27 @@ class Faults:
             error.setdefault("request_id", request_id)
         return self.write(error, client)
 
+    def own(
+        self,
+        kind: str,
+        message: str,
+        target: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+    ) -> ErrorAnswer:
+        """An error of the gateway itself in the envelope of the format ``target``."""
+        error: dict[str, Any] = {"kind": kind, "message": message}
+        more = {
+            "status": status,
+            "retry_after": retry_after,
+            "param": param,
+            "request_id": request_id,
+        }
+        error |= {key: value for key, value in more.items() if value is not None}
+        return self.write(error, self._formats[target])
+
     def read(
         self,
         status: int,

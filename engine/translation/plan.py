@@ -11,16 +11,12 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Rejected
 from engine.language.runtime import Refusal
 from engine.language.sections import Section, Served
 from engine.translation.formats import Format
 from engine.translation.held import Held
 from engine.translation.jsontext import dumps
 from engine.translation.providers import Provider
-
-MAX_REASON = 500
-"""Characters of the reason that a client is told: it may quote the client's own words."""
 
 
 class Ctx(dict[str, Any]):
@@ -142,12 +138,3 @@ def decide(plan: Plan, section: Section | None, document: Any, ctx: Ctx) -> None
     names = found.get("names")
     if isinstance(names, dict):
         plan.data["names_back"] = {alias: name for name, alias in names.items()}
-
-
-def rejected(refusal: Refusal, path: str | None, section: Section, traced: bool) -> Rejected:
-    """A refusal of a rule as the client is told it."""
-    rule = section.rule(refusal.rule, traced).place if refusal.rule >= 0 else None
-    reason = refusal.reason
-    if len(reason) > MAX_REASON:
-        reason = reason[: MAX_REASON - 1] + "…"
-    return Rejected(reason, path, refusal.status, rule=rule)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.translation.standing import Standing
 from engine.translation.translator import Translator
 from engine.translation.wholes import unfold
 from tests.sdk.conftest import UPSTREAMS
@@ -62,9 +63,9 @@ def told(format: str, choice: Body, streamed: bool) -> Answer:
     usage = {"input": 20, "output": 10}
     answer = {"id": "answer_1", "model": "m", "choices": [choice], "usage": usage}
     if streamed:
-        made = stream(b"".join(translator().write_stream(unfold(answer), format, {})))
+        made = stream(b"".join(Standing(translator()).write_stream(unfold(answer), format, {})))
     else:
-        made = document(translator().write_response(answer, format, {}))
+        made = document(Standing(translator()).write_response(answer, format, {}))
     if format != "openai-responses":
         return made
     # The format's own services know namespaces.

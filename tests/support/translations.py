@@ -31,6 +31,7 @@ from engine.translation.plan import Plan
 from engine.translation.streams import Stream
 from engine.translation.translated import Translated
 from engine.translation.translator import Translator
+from engine.translation.warming import quicken
 from tests.support.eventstream import encoded
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -107,7 +108,7 @@ def translator() -> Translator:
     """The shipped mappings with the providers that cases need, at a fixed time, in the quick form
     that a server comes to serve in."""
     made = Translator.load(providers=[PROVIDERS], now=lambda: NOW)
-    made.quicken()
+    quicken(made.formats.values())
     return made
 
 

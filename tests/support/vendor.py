@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.gateway import demo
 from engine.translation.formats import Format
+from engine.translation.standing import Standing
 from engine.translation.wholes import unfold
 from tests.support.translations import translator
 from tests.support.upstream import Answer, Received, document
@@ -38,7 +39,7 @@ def vendor(*names: str, key: str | None = None, models: Sequence[str] = MODELS) 
             if not listing:
                 return document({"detail": "Not Found"}, 404)
             rows = [{"id": model, "created": 1, "owner": "acme"} for model in models]
-            return document(translator().models_list(rows, listing[0].name))
+            return document(translator().listings.whole(rows, listing[0].name))
         for side in sides:
             if re.fullmatch(_pattern(side), path):
                 return _answered(side, request, models)
@@ -58,13 +59,15 @@ def _answered(side: Format, request: Received, models: Sequence[str]) -> Answer:
     model = named[1] if named else body.get("model")
     if model not in models:
         kind = "invalid" if model is None else "not-found"
-        fault = translator().fault(kind, f"there is no model {model}", side.name)
+        fault = translator().faults.own(kind, f"there is no model {model}", side.name)
         return document(fault.body, fault.status)
-    asked = {**translator().read_request(body, side.name), "model": model}
+    asked = {**Standing(translator()).read_request(body, side.name), "model": model}
     answer = compose(asked)
     if "stream" not in request.path and not body.get("stream"):
-        return document(translator().write_response(answer, side.name, body))
-    pieces = b"".join(translator().write_stream(unfold(answer, cut=demo.words), side.name, body))
+        return document(Standing(translator()).write_response(answer, side.name, body))
+    pieces = b"".join(
+        Standing(translator()).write_stream(unfold(answer, cut=demo.words), side.name, body)
+    )
     return Answer(pieces, headers={"content-type": side.content_type}, piece=61)
 
 

@@ -10,6 +10,7 @@ from engine.translation.framing import MAX_FRAME
 from engine.translation.held import Held
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.plan import Plan
+from engine.translation.standing import Standing
 from tests.support import recordings
 from tests.support.canonical import problems, usage_problems
 from tests.support.translations import OwnCase, clients, own_cases, plan, translator
@@ -75,7 +76,7 @@ def _check_events(events: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("case", _ids(own_cases("request")))
 def test_a_request_is_read_into_the_canonical_form(case: OwnCase) -> None:
     try:
-        read = translator().read_request(case.body, case.format)
+        read = Standing(translator()).read_request(case.body, case.format)
     except Rejected as refusal:
         assert refusal.path, "a refusal names the field"
         return
@@ -111,7 +112,7 @@ def test_recorded_traffic_is_read_into_the_canonical_form(row: recordings.Row) -
     made = _plan_of(row.format, recorded.request or {})
     if recorded.request is not None:
         try:
-            read = translator().read_request(recorded.request, row.format)
+            read = Standing(translator()).read_request(recorded.request, row.format)
         except Rejected:
             assert row.status >= 400, "the provider took this request"
         else:

@@ -10,6 +10,7 @@ from engine import MappingError, Translator
 from engine.language.cache import VARIABLE
 from engine.resources import shipped
 from engine.translation import mapping_files
+from engine.translation.warming import warm
 
 BODY: dict[str, Any] = {
     "model": "m",
@@ -65,7 +66,9 @@ def test_a_second_start_compiles_nothing_and_translates_the_same(
     second = Translator.load()
     assert _translated(second) == _translated(first)
     assert second.providers == first.providers
-    assert second.models_list([{"id": "m"}], "gemini") == first.models_list([{"id": "m"}], "gemini")
+    assert second.listings.whole([{"id": "m"}], "gemini") == first.listings.whole(
+        [{"id": "m"}], "gemini"
+    )
     for name in first.formats:
         half, other = first.formats[name].events_in, second.formats[name].events_in
         assert half is not None and other is not None
@@ -125,7 +128,7 @@ def test_a_start_that_trusts_compiles_what_a_translation_needs_and_the_rest_behi
     needed = ["openai-chat/plan.read", "openai-chat/request.read"]
     assert sorted(compiled) == sorted([*needed, "claude/plan.write", "claude/request.write"])
     trusting.formats = {"cohere": trusting.formats["cohere"]}
-    trusting.warm(0)
+    warm(trusting.formats.values(), 0)
     assert {"cohere/response.read", "cohere/stream.read", "cohere/error.read traced"} < {*compiled}
     assert len(compiled) == len(set(compiled))
     monkeypatch.setattr(mapping_files, "Files", None)

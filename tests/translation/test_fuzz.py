@@ -17,6 +17,7 @@ from engine.language.runtime import EVALUATION_ERRORS, Refusal
 from engine.language.sections import Section
 from engine.translation.jsontext import dumps, loads
 from engine.translation.plan import Plan
+from engine.translation.standing import Standing
 from tests.support.canonical import problems
 from tests.support.eventstream import encoded
 from tests.support.translations import (
@@ -159,7 +160,7 @@ def test_any_request_is_translated_or_refused(case: OwnCase, random: Random) -> 
     target = random.choice(targets("request"))
     by = translator()
     try:
-        canonical = by.read_request(body, case.format) if isinstance(body, dict) else {}
+        canonical = Standing(by).read_request(body, case.format) if isinstance(body, dict) else {}
         assert problems("request", canonical) == []
         made = by.request(body, case.format, target, model="up", options=case.options)
         dumps(made.body)

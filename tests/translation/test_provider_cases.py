@@ -141,12 +141,12 @@ def test_a_list_of_models_is_read_in_the_words_of_its_format() -> None:
     rows = [{"id": "a"}, {"id": "b"}]
     for name, side in known.formats.items():
         if {"read", "list"} <= side.lists.keys():
-            assert known.listed_models(known.models_list(rows, name), name) == ["a", "b"]
+            assert known.listings.names(known.listings.whole(rows, name), name) == ["a", "b"]
             others = {other for other in known.formats if other != name}
             assert [
-                o for o in others if known.listed_models(known.models_list(rows, name), o)
+                o for o in others if known.listings.names(known.listings.whole(rows, name), o)
             ] == []
     odd: list[Any] = [None, 3, "x", [], {}, {"data": 3}, {"models": [3]}, [[]]]
     for garbage in odd:
         for name in known.formats:
-            assert known.listed_models(garbage, name) == []
+            assert known.listings.names(garbage, name) == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.translation import translator as module
+from engine.translation import planning as module
 from engine.translation.translator import Translator
 from tests.support.translations import translator
 
@@ -58,4 +58,4 @@ def test_names_from_clients_take_no_more_than_so_much_memory(
     by = Translator(translator().formats, translator().providers, {})
     for number in range(20):
         by.request(_body(f"model-{number}"), "openai-chat", provider="claude")
-        assert len(by._ways) <= 4
+        assert len(by.planner._ways) <= 4
