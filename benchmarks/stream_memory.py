@@ -24,9 +24,9 @@ from typing import Any
 if __package__ is None:  # run as a file: make room for the package's own name
     sys.path[0] = str(Path(__file__).parents[1])
 
+from engine.translation.encoder import Encoder
 from engine.translation.halves import Halves
 from engine.translation.plan import Plan
-from engine.translation.streams import Encoder
 from engine.translation.translator import Translator
 
 WIDTH = 20

@@ -11,13 +11,14 @@ from typing import Any
 from engine.errors import UpstreamError
 from engine.language.runtime import Refusal
 from engine.translation.counterparts import Sayings, in_answer
+from engine.translation.encoder import Encoder, Event
 from engine.translation.fitting import fit_answer
 from engine.translation.formats import Format
 from engine.translation.jsontext import JsonError, loads
 from engine.translation.losses import Loss, relocated
 from engine.translation.ordering import Passthrough
 from engine.translation.plan import Plan
-from engine.translation.streams import UNUSABLE, Encoder, Event, Stream
+from engine.translation.streams import UNUSABLE, Stream
 from engine.translation.translated import Half
 from engine.translation.translated import losses as lost
 from engine.translation.wholes import Fold, left_behind, unfold

@@ -10,11 +10,11 @@ from typing import Any
 
 from engine.errors import Rejected
 from engine.language.runtime import Refusal
+from engine.translation.encoder import Encoder
 from engine.translation.framing import MAX_FRAME
 from engine.translation.held import Held
 from engine.translation.jsontext import loads
 from engine.translation.plan import Plan, decide
-from engine.translation.streams import Encoder
 from engine.translation.translator import Translator
 
 Body = dict[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from engine.translation.encoder import Encoder
 from engine.translation.planning import NOBODY
 from engine.translation.refusals import run
-from engine.translation.streams import Encoder
 from engine.translation.translated import Half
 from engine.translation.translator import Translator
 
