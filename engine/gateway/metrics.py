@@ -26,6 +26,8 @@ OTHER = "other"
 LATENCIES = {0.1: "<100", 0.5: "100-499", 1.0: "500-999", 5.0: "1000-4999", 30.0: "5000-29999"}
 LONGEST = ">=30000"
 TOKENS = frozenset(("input", "output", "cache_read", "cache_write", "reasoning"))
+# Generations that are counted here before the library counts them.
+UNTOLD = 100
 # A client that leaves is no failure of the gateway or of an upstream.
 NO_ERROR = ("gone",)
 
@@ -56,12 +58,13 @@ def _field(path: str) -> str:
 
 @dataclass(slots=True)
 class _Row:
-    """The metrics that generations of one sort count, each from its first count on."""
+    """What generations of one sort have come to since the library was told; labels as its own."""
 
-    requests: Counter
-    latency: Histogram
-    calls: Counter | None = None
-    tokens: dict[str, Counter] = field(default_factory=dict)
+    labels: tuple[str, str, str]
+    status: int
+    seconds: list[float] = field(default_factory=list)
+    calls: int = 0
+    tokens: dict[str, int] = field(default_factory=dict)
 
 
 class Metrics:
@@ -110,10 +113,15 @@ class Metrics:
         )
         self._models = _Names(MAX_MODELS)
         self._fields = _Names(MAX_FIELDS)
-        self._rows: dict[tuple[tuple[str, str, str], int], _Row] = {}
+        self._rows: dict[tuple[str, str, str, int], _Row] = {}
+        self._untold: list[_Row] = []
+        self._number = 0
+        self._most = UNTOLD
         self._found: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._shown = own
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            # Whoever asks another process is to see this one's counts, too.
+            self._most = 1
             self._shown = CollectorRegistry()
             MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
 
@@ -121,30 +129,47 @@ class Metrics:
         """Count a generation that has ended."""
         format, provider = context.format or "", context.provider or ""
         model = self._models.known(context.upstream_model or "")
-        labels = (format, provider, model)
-        row = self._rows.get((labels, context.status))
+        key = (format, provider, model, context.status)
+        row = self._rows.get(key)
         if row is None:
-            requests = self._requests.labels(*labels, str(context.status))
-            row = _Row(requests, self._latency.labels(format))
-            self._rows[labels, context.status] = row
-        row.requests.inc()
-        row.latency.observe(context.elapsed)
+            row = self._rows[key] = _Row(key[:3], context.status)
+        if not row.seconds:
+            self._untold.append(row)
+        row.seconds.append(context.elapsed)
+        row.calls += context.attempts
+        if context.usage:
+            tokens = row.tokens
+            for kind, count in context.usage.items():
+                if kind in TOKENS and isinstance(count, int) and count > 0:
+                    tokens[kind] = tokens.get(kind, 0) + count
         if context.first_event is not None:
             self._at(self._first, format).observe(context.first_event)
         if context.error is not None and context.error not in NO_ERROR:
             self._at(self._errors, format, context.error).inc()
-        if context.attempts:
-            row.calls = row.calls or self._calls.labels(provider)
-            row.calls.inc(context.attempts)
         for loss in context.losses:
             name = self._fields.known(_field(loss.path))
             self._at(self._losses, format, provider, name).inc()
-        for kind, count in (context.usage or {}).items():
-            if kind in TOKENS and isinstance(count, int) and count > 0:
-                found = row.tokens.get(kind)
-                if found is None:
-                    found = row.tokens[kind] = self._tokens.labels(*labels, kind)
-                found.inc(count)
+        self._number += 1
+        if self._number >= self._most:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell the library what it has not been told: to add a sum costs it as much as a one."""
+        for row in self._untold:
+            format, provider, _ = row.labels
+            self._at(self._requests, *row.labels, str(row.status)).inc(len(row.seconds))
+            latency = self._at(self._latency, format)
+            for seconds in row.seconds:
+                latency.observe(seconds)
+            if row.calls:
+                self._at(self._calls, provider).inc(row.calls)
+            for kind, count in row.tokens.items():
+                self._at(self._tokens, *row.labels, kind).inc(count)
+            row.seconds.clear()
+            row.tokens.clear()
+            row.calls = 0
+        self._untold.clear()
+        self._number = 0
 
     def _at(self, metric: Any, *labels: str) -> Any:
         """A metric at these labels; the library looks for it longer than it counts."""
@@ -155,10 +180,12 @@ class Metrics:
 
     def text(self) -> tuple[bytes, str]:
         """Prometheus' text and its content type."""
+        self._tell()
         return generate_latest(self._shown), CONTENT_TYPE_LATEST
 
     def document(self) -> dict[str, Any]:
         """The sums as JSON data."""
+        self._tell()
         tally: Tally[str] = Tally()
         models: Tally[str] = Tally()
         providers: Tally[str] = Tally()

@@ -48,6 +48,8 @@ KEEPALIVE_SECONDS = 15.0
 READ_BUFFER_BYTES = 256 * 1024
 # Up to this a request goes out at once: the buffers of a connection hold as much.
 PIECE_BYTES = 128 * 1024
+# What aiohttp would add of its own.
+_ADDED = frozenset(("user-agent", "accept", "accept-encoding", "content-type"))
 # After the last event the upstream gets this long to end its answer.
 DRAIN_SECONDS = 1.0
 
@@ -145,13 +147,21 @@ class _Prepared(httpx.Request):
     def __init__(
         self, method: str, url: str, plain: Mapping[str, str], body: bytes, limits: dict[str, Any]
     ) -> None:
-        # Given as content, httpx would look for a form in it and for each header once more.
+        # Given as content, httpx would look for a form in it and for each header once more; read
+        # from the stream, it would be put together again.
         stream = httpx.ByteStream(body)
         parsed, self.address = _parsed(url)
         super().__init__(method, parsed, stream=stream, extensions=limits)
-        self.read()
+        self.body = body
         self.plain = plain
         del self.headers
+
+    @property
+    def content(self) -> bytes:
+        return self.body
+
+    def read(self) -> bytes:
+        return self.body
 
     def __getattr__(self, name: str) -> Any:
         if name != "headers":
@@ -225,7 +235,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 auto_decompress=False,
                 trust_env=False,
                 proxy=http,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 read_bufsize=READ_BUFFER_BYTES,
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
@@ -273,7 +282,15 @@ async def _sent(
     """The answer to a request, as soon as its head is here."""
     body, headers = request.content, _headers(request)
     address = request.address if isinstance(request, _Prepared) else _address(request.url)
-    send = partial(session.request, request.method, address, allow_redirects=False, timeout=timeout)
+    send = partial(
+        session.request,
+        request.method,
+        address,
+        allow_redirects=False,
+        timeout=timeout,
+        # To be told what to leave out takes it longer than to find all of it there.
+        skip_auto_headers=None if headers.keys() >= _ADDED else _ADDED,
+    )
     if len(body) <= PIECE_BYTES:
         return await send(headers=headers, data=body or None)
     # aiohttp begins to mind the time when all is sent.

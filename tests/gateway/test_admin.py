@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
 
 from engine.gateway.context import Context
-from engine.gateway.metrics import MAX_FIELDS, Metrics
+from engine.gateway.metrics import MAX_FIELDS, UNTOLD, Metrics
 from engine.translation.losses import Loss
 from tests.gateway.harness import claude_answer, claude_stream, credential, serving
 from tests.gateway.wire import answers, streams, upstream
@@ -195,6 +196,30 @@ def test_no_more_fields_are_counted_by_name_than_the_bound() -> None:
     assert len(counted) == MAX_FIELDS + 1
     assert 'field="a[].k0.b",' in counted[0]
     assert any('field="other"' in line and line.endswith(" 3.0") for line in counted)
+
+
+def test_counts_are_the_same_however_often_somebody_looks() -> None:
+    seldom, often = Metrics(), Metrics()
+    for number in range(2 * UNTOLD + 7):
+        context = Context("POST", "/", format="claude", provider="p", status=200 + number % 2)
+        context.usage = {"input": number, "output": 1, "words": 5}
+        context.attempts = number % 3
+        for metrics in (seldom, often):
+            metrics.observe(context)
+        often.document()
+    assert seldom.document() == often.document()
+    assert seldom.document()["total_requests"] == 2 * UNTOLD + 7
+    # with the library's own times left out, and the sums of times
+    lines = [
+        [
+            line
+            for line in each.text()[0].decode().splitlines()
+            if not re.search("_(created|sum)", line)
+        ]
+        for each in (seldom, often)
+    ]
+    assert lines[0] == lines[1]
+    assert 'ai_proxy_upstream_calls_total{provider="p"} 207.0' in lines[0]
 
 
 def test_a_gateway_without_a_file_has_nothing_to_reload() -> None:
