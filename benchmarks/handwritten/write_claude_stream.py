@@ -144,6 +144,10 @@ class WriteClaude:
         return [{"type": "content_block_start", "index": self._open, "content_block": block}]
 
     def _arguments(self, event: Body) -> list[Body]:
+        if "broken" in event:
+            if self._ctx["upstream_format"] != self._ctx["format"]:
+                self.lost.append("args")
+            return []
         if not _TEXT.issuperset(event):
             self.lost.append("args")
         if self._kind == "custom":

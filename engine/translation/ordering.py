@@ -1,7 +1,8 @@
 """One part at a time, between a reader that may interleave parts and a writer that may not.
 
 Calls that follow each other stream live. Only what arrives while the arguments of an open call are
-incomplete is held, and goes out in order when they are whole or the call ends.
+incomplete is held, and goes out in order when they are whole or the call ends. Arguments that turn
+out to be no JSON object cannot be unsaid: an empty ``args`` with ``broken`` tells it at their end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import UpstreamError
-from engine.translation.jsontext import ValueScanner, dumps
+from engine.translation.jsontext import JsonError, ValueScanner, dumps, loads
 
 Event = dict[str, Any]
 # What comes out for one more event like the last, and who is to hear its text.
@@ -20,6 +21,9 @@ Again = tuple[Event, Callable[[str], None] | None]
 
 MAX_BYTES = 16 * 1024 * 1024
 """What is kept at most, in bytes, unless told otherwise."""
+MAX_ARGUMENTS = 1024 * 1024
+"""Characters of the arguments of one call that are looked at when they are whole; of longer ones it
+is known whether they were cut off."""
 
 TEXTS = frozenset({"text", "thinking", "refusal", "args"})
 _DELTAS = TEXTS | {"signature", "citation"}
@@ -92,6 +96,7 @@ class Ordering:
             self._close_all(self._choice(event), out)
         elif kind in ("error", "end"):
             for number in sorted(self._choices):
+                self._choices[number].cut = kind == "error"
                 self._close_all(self._choices[number], out)
         out.append(event)
         return out
@@ -139,6 +144,8 @@ class Ordering:
             self._close(choice, out, event)
             self._drain(choice, out)
         else:
+            if part.broken:
+                self._hold(part, _told_broken(event))
             self._hold(part, event)
             part.closed = True
         return out
@@ -175,6 +182,8 @@ class Ordering:
         part = choice.open
         if part is not None:
             end = event or {"type": "part_end", "choice": choice.number, "part": part.number}
+            if not choice.cut and part.broken:
+                out.append(_numbered(_told_broken(end), part.number))
             out.append(_numbered(end, part.number))
             part.closed = True
             choice.open = None
@@ -216,10 +225,11 @@ class Ordering:
 class _Choice:
     """The parts of one choice: at most one is open, those that wait for it are held in order."""
 
-    __slots__ = ("held", "number", "open", "parts", "parts_out")
+    __slots__ = ("cut", "held", "number", "open", "parts", "parts_out")
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.cut = False  # by an error, which says why arguments are not whole
         self.open: _Part | None = None
         self.held: deque[_Part] = deque()
         self.parts: dict[Any, _Part] = {}  # the latest of each number of the reader's
@@ -229,7 +239,17 @@ class _Choice:
 class _Part:
     """One part on its way out: ``queue`` is held with it, ``number`` is given when it goes out."""
 
-    __slots__ = ("_scanner", "closed", "held_bytes", "kind", "may_close", "number", "queue")
+    __slots__ = (
+        "_arguments",
+        "_scanner",
+        "_size",
+        "closed",
+        "held_bytes",
+        "kind",
+        "may_close",
+        "number",
+        "queue",
+    )
 
     def __init__(self, start: Event) -> None:
         self.kind: str = start["kind"]
@@ -242,13 +262,37 @@ class _Part:
         # The input of a custom call is free text: only its end event tells that it is whole.
         is_json = start.get("call_kind") in (None, "function")
         self._scanner = ValueScanner() if is_json else None
+        self._arguments: list[str] = []
+        self._size = 0
 
     def read_arguments(self, delta: str) -> None:
         """Follow the arguments: the part may close when they are one whole JSON value."""
         scanner = self._scanner
-        if scanner is not None and not scanner.complete and delta:
-            scanner.feed(delta)
-            self.may_close = scanner.complete
+        if scanner is not None and delta:
+            self._size += len(delta)
+            if self._size <= MAX_ARGUMENTS:
+                self._arguments.append(delta)
+            if not scanner.complete:
+                scanner.feed(delta)
+                self.may_close = scanner.complete
+
+    @property
+    def broken(self) -> bool:
+        """Whether what came so far says something that is no JSON object."""
+        if not self._arguments or self._scanner is None:
+            return False
+        if self._size > MAX_ARGUMENTS:
+            return not self._scanner.complete
+        text = "".join(self._arguments)
+        try:
+            return bool(text.strip()) and type(loads(text)) is not dict
+        except JsonError:
+            return True
+
+
+def _told_broken(end: Event) -> Event:
+    told = {"type": "args", "choice": end["choice"], "part": end["part"]}
+    return {**told, "delta": "", "broken": True}
 
 
 def _numbered(event: Event, number: int) -> Event:

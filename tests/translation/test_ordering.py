@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.translation.ordering import Event, Ordering, OrderingError, Passthrough
+from engine.translation.ordering import (
+    MAX_ARGUMENTS,
+    Event,
+    Ordering,
+    OrderingError,
+    Passthrough,
+)
 
 
 def start(part: Any, kind: str, choice: int = 0, **more: Any) -> Event:
@@ -40,7 +46,8 @@ ERROR: Event = {"type": "error", "choice": 0, "error": {"kind": "upstream", "mes
 
 
 def short(events: Iterable[Event]) -> list[str]:
-    """Events as words: ``+0 text`` start, ``0 "hi"`` delta, ``-0`` end, else the type."""
+    """Events as words: ``+0 text`` start, ``0 "hi"`` delta, ``-0`` end, ``0 broken``, else the
+    type."""
     words = []
     for event in events:
         kind = event["type"]
@@ -48,6 +55,9 @@ def short(events: Iterable[Event]) -> list[str]:
             words.append(f"+{event['part']} {event['kind']}")
         elif kind == "part_end":
             words.append(f"-{event['part']}")
+        elif event.get("broken"):
+            assert event["delta"] == ""
+            words.append(f"{event['part']} broken")
         elif "part" in event:
             words.append(f"{event['part']} {event.get('delta', kind)}")
         else:
@@ -148,8 +158,39 @@ def test_arguments_that_are_a_bare_number_are_whole_at_their_end_only() -> None:
         ["+0 call"],
         ["0 1"],
         [],
-        ["-0", "+1 text"],
+        ["0 broken", "-0", "+1 text"],
     ]
+
+
+@pytest.mark.parametrize("broken", ['{"a":', "{a: 1}", "[1]", '"x"', "words", '{"a":1} {'])
+def test_arguments_that_are_no_object_are_told_once_before_their_end(broken: str) -> None:
+    assert steps(
+        start(0, "call"), delta(0, "args", broken[:2]), delta(0, "args", broken[2:]), STOP
+    )[-1] == ["0 broken", "-0", "stop"]
+
+
+@pytest.mark.parametrize("whole", ["", " ", "{}", ' {"a": 1}\n'])
+def test_of_whole_arguments_and_of_none_nothing_is_told(whole: str) -> None:
+    assert steps(start(0, "call"), delta(0, "args", whole), END)[-1] == ["-0", "end"]
+
+
+def test_broken_arguments_of_a_call_that_waited_are_told_where_it_ends() -> None:
+    assert steps(
+        start(0, "call"),
+        start(1, "call"),
+        delta(1, "args", "{"),
+        end(1),
+        delta(0, "args", "{}"),
+        STOP,
+    ) == [["+0 call"], [], [], [], ["0 {}", "-0", "+1 call", "1 {", "1 broken", "-1"], ["stop"]]
+
+
+def test_of_arguments_that_are_too_long_to_be_read_it_is_told_that_they_are_cut_off() -> None:
+    many = "x" * MAX_ARGUMENTS
+    cut = [start(0, "call"), delta(0, "args", '{"a":"'), delta(0, "args", many)]
+    assert steps(*cut, END)[-1] == ["0 broken", "-0", "end"]
+    kept = [start(0, "call"), delta(0, "args", "{"), delta(0, "args", many), delta(0, "args", "}")]
+    assert steps(*kept, END)[-1] == ["-0", "end"]
 
 
 def test_the_free_text_of_a_custom_call_is_whole_at_its_end_only() -> None:
@@ -312,7 +353,17 @@ def test_a_server_part_waits_for_arguments_that_have_begun_only() -> None:
 def test_stop_error_and_end_close_everything_first(last: Event) -> None:
     assert steps(
         start(0, "call"), delta(0, "args", "{"), start(1, "call"), start(2, "text"), last
-    ) == [["+0 call"], ["0 {"], [], [], ["-0", "+1 call", "-1", "+2 text", "-2", last["type"]]]
+    ) == [
+        ["+0 call"],
+        ["0 {"],
+        [],
+        [],
+        # an error says by itself why arguments are not whole
+        [
+            *(["0 broken"] if last is not ERROR else []),
+            *("-0", "+1 call", "-1", "+2 text", "-2", last["type"]),
+        ],
+    ]
 
 
 def test_the_end_of_a_part_that_is_closed_or_unknown_says_nothing() -> None:
