@@ -18,7 +18,8 @@ from benchmarks.handwritten.common import (
     tree,
 )
 from engine.language.encodings import data_url, sniff_mime
-from engine.language.functions import join_text, json_text
+from engine.language.functions import json_text
+from engine.language.texts import join_text
 
 MARKS = {
     "prompt_cache_breakpoint": looked_at(mode=None, ttl=None),

@@ -16,7 +16,8 @@ from benchmarks.handwritten.common import (
     looked_at,
     tree,
 )
-from engine.language.functions import join_text, json_text
+from engine.language.functions import json_text
+from engine.language.texts import join_text
 from engine.translation.functions import uncarry
 
 STOPS = {

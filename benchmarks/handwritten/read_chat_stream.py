@@ -7,9 +7,10 @@ from typing import Any
 
 from benchmarks.handwritten.chat_content import source_at
 from benchmarks.handwritten.common import CHAT, Body, Losses, inside, keep, keys, more, tree
-from engine.language.functions import join_text, json_text, merge_present, parse_json
+from engine.language.functions import json_text, merge_present, parse_json
 from engine.language.leftovers import rest
 from engine.language.runtime import derived_id
+from engine.language.texts import join_text
 from engine.translation.functions import uncarry
 
 _STOPS = {

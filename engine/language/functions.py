@@ -1,8 +1,8 @@
 """The functions of the language beside JMESPath's own; all null-tolerant.
 
 ``FUNCTIONS`` is the table of all that are registered, ``stock(name)`` gives JMESPath's own. The
-encodings are in ``engine.language.encodings``; a higher storey registers its own with the same
-decorator.
+encodings are in ``engine.language.encodings``, those of texts in ``engine.language.texts``; a
+higher storey registers its own with the same decorator.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 import orjson
 
-from engine.language import encodings
+from engine.language import encodings, texts  # noqa: F401 (registers those of texts)
 from engine.language.paths import ways
 from engine.language.registry import FUNCTIONS, Function, FunctionError, function
 from engine.language.stock import STOCK, arity, stock
@@ -28,9 +26,6 @@ __all__ = [
     "FUNCTIONS", "STOCK", "Function", "FunctionError", "arity", "digest", "function",
     "json_text", "parse_json", "parts", "stock",
 ]  # fmt: skip
-
-# How much of a text a regular expression looks at: patterns are trusted, the text is not.
-_SEARCHED = 65_536
 
 Number = int | float
 
@@ -219,80 +214,6 @@ def parts(content: str | list[Any]) -> list[Any]:
     return content
 
 
-@function("capture", "text", "text", example=("capture(t, '^v([0-9]+)')", {"t": "v12"}, "12"))
-def capture(text: str, pattern: str) -> str | None:
-    """The first group of a regular expression (without a group: what it matched), or null."""
-    found = _compiled("capture", pattern).search(text, 0, _SEARCHED)
-    return found and found.group(min(1, found.re.groups))
-
-
-@function("matches", "text", "text", example=("matches(t, '^[a-z]+$')", {"t": "abc"}, True))
-def matches(text: str, pattern: str) -> bool:
-    """Whether a regular expression holds somewhere in the text."""
-    return _compiled("matches", pattern).search(text, 0, _SEARCHED) is not None
-
-
-@function(
-    "replace", "text", "text", "text", example=("replace(t, '[^a-z]', '_')", {"t": "a b"}, "a_b")
-)
-def replace(text: str, pattern: str, replacement: str) -> str:
-    r"""Every match of a regular expression replaced; ``\1`` is its first group."""
-    head, tail = text[:_SEARCHED], text[_SEARCHED:]
-    try:
-        return _compiled("replace", pattern).sub(replacement, head) + tail
-    except (re.error, IndexError) as error:
-        raise FunctionError("replace", f"is no replacement: {error}", 3, "text") from None
-
-
-@function("split", "text", "text", example=("split(t, '/')", {"t": "a/b"}, ["a", "b"]))
-def split(text: str, separator: str) -> list[str]:
-    """The pieces between the separators."""
-    if not separator:
-        raise FunctionError("split", "must not be empty", 2, "text")
-    return text.split(separator)
-
-
-@function("lower", "text", example=("lower(t)", {"t": "Ab"}, "ab"))
-def lower(text: str) -> str:
-    """In small letters."""
-    return text.lower()
-
-
-@function("upper", "text", example=("upper(t)", {"t": "Ab"}, "AB"))
-def upper(text: str) -> str:
-    """In capital letters."""
-    return text.upper()
-
-
-@function("strip", "text", example=("strip(t)", {"t": " a\n"}, "a"))
-def strip(text: str) -> str:
-    """Without white space at both ends."""
-    return text.strip()
-
-
-@function(
-    "starts_with_ci",
-    "text",
-    "text",
-    example=("starts_with_ci(t, 'error')", {"t": "Error: x"}, True),
-)
-def starts_with_ci(text: str, prefix: str) -> bool:
-    """Whether the text begins so, letter case aside."""
-    return text[: len(prefix)].lower() == prefix.lower()
-
-
-@function(
-    "join_text", "list", "text", takes_null=True,
-    example=("join_text(l, '-')", {"l": [{"text": "a"}, "b"]}, "a-b"),
-)  # fmt: skip
-def join_text(elements: list[Any] | None, separator: str | None = "") -> str | None:
-    """The ``text`` of each element (or the element, a string) joined; null for an absent list."""
-    if elements is None:
-        return None
-    texts = [each.get("text") if isinstance(each, dict) else each for each in elements]
-    return (separator or "").join([text for text in texts if isinstance(text, str)])
-
-
 @function(
     "merge_present", "object", "object", takes_null=True,
     example=("merge_present(a, b)", {"a": {"x": 1}, "b": {"x": None, "y": 2}}, {"x": 1, "y": 2}),
@@ -353,18 +274,6 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-@function("chars_in", "text", "integer", example=("chars_in(t, `3`)", {"t": "aé€"}, 2))
-def chars_in(text: str, size: int) -> int:
-    """How many characters of the text its first n bytes (UTF-8) hold."""
-    return len(text.encode("utf-8", "surrogatepass")[: max(0, size)].decode("utf-8", "ignore"))
-
-
-@function("bytes_in", "text", "integer", example=("bytes_in(t, `2`)", {"t": "aé€"}, 3))
-def bytes_in(text: str, count: int) -> int:
-    """How many bytes (UTF-8) the first n characters of the text have."""
-    return len(text[: max(0, count)].encode("utf-8", "surrogatepass"))
-
-
 @function("rfc3339", "number", example=("rfc3339(t)", {"t": 0}, "1970-01-01T00:00:00Z"))
 def rfc3339(seconds: Number) -> str:
     """Seconds since 1970 as an RFC 3339 moment in UTC."""
@@ -401,18 +310,6 @@ def _key_of(element: Any, key: str) -> str | None:
 def _equal(a: Any, b: Any) -> bool:
     """JSON's equality: true is not 1."""
     return bool(a == b) and isinstance(a, bool) is isinstance(b, bool)
-
-
-@lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _compiled(name: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return _pattern(pattern)
-    except re.error as error:
-        raise FunctionError(name, f"is no regular expression: {error}", 2, "text") from None
 
 
 def _no_constant(word: str) -> None:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from engine.language.leftovers import unread
+from engine.language.places import step
 from engine.language.reads import Tree
 from engine.language.results import scalar_text
 from engine.language.source import Map, Node, Scalar, Seq
-from engine.language.trace import step
 
 # The constant of a program that holds what :func:`sources` found.
 SOURCES = "SOURCES"

@@ -13,12 +13,13 @@ from typing import Any
 
 from engine.errors import Defect
 from engine.language.lost import SOURCES, Lost, Said, Sources
+from engine.language.places import some_places
 from engine.language.programs import Program
 from engine.language.results import Rule
 from engine.language.roots import ASKED, Asked
 from engine.language.runtime import ENDS, EVALUATION_ERRORS, Refusal
 from engine.language.scope import Name
-from engine.language.trace import Trace, TracedLoss, some_places, untold
+from engine.language.trace import Trace, TracedLoss, untold
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.language.lost import Sources
-from engine.language.trace import TracedLoss, step, untold
+from engine.language.places import step
+from engine.language.trace import TracedLoss, untold
 from engine.translation.runs import Moved, Origins, Run, Side, leaves
 
 # When several readings made a field, the word that says most about it.

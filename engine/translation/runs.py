@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from engine.language.places import containers, step
 from engine.language.results import Rule
-from engine.language.trace import Lost, Note, Trace, TracedLoss, containers, step
+from engine.language.trace import Lost, Note, Trace, TracedLoss
 
 # What $rest kept of an object, in the canonical form.
 _NATIVE = re.compile(r"(^|\.)native(\.[^.\[]+)?$")
