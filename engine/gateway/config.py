@@ -1,4 +1,4 @@
-"""From a configuration file to immutable settings: read, expand, validate, all problems at once."""
+"""From a configuration file to immutable settings, with all problems at once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import cerberus
-
 from engine.errors import ConfigError, MappingError
 from engine.gateway.cloak import CloakSettings
+from engine.gateway.config_file import ConfigFile
 from engine.gateway.payload import Rule, Target, steps
-from engine.gateway.schema import SCHEMA
 from engine.gateway.settings import (
     UNSET,
     ClientKey,
@@ -29,16 +26,14 @@ from engine.gateway.settings import (
     redacted,
 )
 from engine.gateway.state import Bounds
-from engine.gateway.wording import SAY
 from engine.language import source
-from engine.language.source import Map, Node, Pos, Seq, suggest
+from engine.language.source import Node
 
 # Headers that say how this answer lies on this connection: another's would break it.
 OF_THE_CONNECTION = frozenset(
     "connection content-encoding content-length content-type keep-alive proxy-authenticate te "
     "trailer transfer-encoding upgrade".split()
 )
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -64,99 +59,21 @@ def parse(text: str, environ: Mapping[str, str] | None = None, folder: Path = Pa
 
 
 def _settings(tree: Node, folder: Path, environ: Mapping[str, str]) -> Settings:
-    reader = _Reader(tree, folder, environ)
-    data = reader.validated()
-    settings = reader.settings(data) if data is not None else None
-    if reader.problems or settings is None:
-        raise ConfigError(reader.in_order())
+    file = ConfigFile(tree, folder, environ)
+    data = file.validated()
+    settings = _Builder(file).settings(data) if data is not None else None
+    if file.problems or settings is None:
+        raise ConfigError(file.in_order())
     return settings
 
 
-class _Reader:
-    """One reading of one file; collects problems instead of stopping at the first."""
+class _Builder:
+    """Makes settings of the data of one file; what does not hold is told to the file."""
 
-    def __init__(self, tree: Node, folder: Path, environ: Mapping[str, str]) -> None:
-        self.tree = tree
-        self.folder = folder
-        self.environ = environ
-        self.problems: list[tuple[Pos, str]] = []
+    def __init__(self, file: ConfigFile) -> None:
+        self.file = file
+        self.problem = file.problem
         self.notes: list[str] = []
-        self.files: list[Path] = []
-
-    def problem(self, path: tuple[Any, ...], message: str, at_key: bool = False) -> None:
-        pos = _locate(self.tree, path, at_key)
-        self.problems.append((pos, pos.problem(message)))
-
-    def in_order(self) -> list[str]:
-        ordered = sorted(self.problems, key=lambda found: (found[0].line, found[0].column))
-        return [text for _, text in ordered]
-
-    # -- reading and validating
-
-    def validated(self) -> dict[str, Any] | None:
-        """The data with variables expanded and defaults filled in; None when it does not hold."""
-        if not isinstance(self.tree, Map):
-            self.problem((), "the configuration must be a map of keys")
-            return None
-        data = self._expand(self.tree, ())
-        validator = cerberus.Validator(SCHEMA)
-        if not validator.validate(data):
-            for error in validator._errors:
-                self._report(error)
-        return None if self.problems else dict(validator.document)
-
-    def _expand(self, node: Node, path: tuple[Any, ...]) -> Any:
-        if isinstance(node, Map):
-            return {
-                key.value: self._expand(value, (*path, key.value)) for key, value in node.entries
-            }
-        if isinstance(node, Seq):
-            return [self._expand(item, (*path, index)) for index, item in enumerate(node.items)]
-        value = node.value
-        if not isinstance(value, str):
-            return value
-        switch = _switches_off(path)
-        unset = [
-            name
-            for name, default in _VARIABLE.findall(value)
-            if name not in self.environ and f"${{{name}:-" not in value
-        ]
-        if unset and switch:
-            return UNSET + unset[0]
-        for name in unset:
-            self.problem(
-                path, f"the variable {name} is not set; set it or write ${{{name}:-default}}"
-            )
-        expanded = _VARIABLE.sub(lambda found: self.environ.get(found[1], found[2] or ""), value)
-        if switch and not expanded and value and path[-1] != "token":
-            return UNSET + ", ".join(name for name, _ in _VARIABLE.findall(value))
-        return expanded
-
-    def _providers(self, data: Mapping[str, Any]) -> Map | None:
-        """What is said of providers, with its places; the texts as they came out of variables."""
-        node = self.tree.get("providers") if isinstance(self.tree, Map) else None
-        if not isinstance(node, Map):
-            return None
-        made = _filled(node, data)
-        assert isinstance(made, Map)
-        return made
-
-    def _report(self, error: Any) -> None:
-        """One Cerberus error, in our words, at its place."""
-        path: tuple[Any, ...] = error.document_path
-        key = path[-1] if path else ""
-        if error.child_errors and error.rule != "anyof":
-            for child in error.child_errors:
-                self._report(child)
-            return
-        if error.code == 3:  # unknown field
-            known = _keys_at(path[:-1])
-            self.problem(path, f"unknown key {key}{suggest(str(key), known)}", at_key=True)
-            return
-        say = SAY.get(error.rule, lambda _: "does not hold")
-        self.problem(path, f"{key}: {say(error)}" if isinstance(key, str) else say(error))
-
-    # -- building
 
     def settings(self, data: dict[str, Any]) -> Settings:
         credentials = self._credentials(data["credentials"])
@@ -175,7 +92,7 @@ class _Reader:
             max_answer=int(data["max-answer-mb"] * 1024 * 1024),
             providers_dir=self._folder(data["providers-dir"], "providers-dir"),
             mappings_dir=self._folder(data["mappings-dir"], "mappings-dir"),
-            providers=self._providers(data["providers"]),
+            providers=self.file.providers(data["providers"]),
             bounds=_bounds(data["state"]),
             strategy=data["routing"]["strategy"],
             affinity=data["routing"]["affinity"] == "prefix",
@@ -206,7 +123,7 @@ class _Reader:
             payload=self._payload(data["payload"]),
             credentials=credentials,
             notes=tuple(self.notes),
-            files=tuple(self.files),
+            files=tuple(self.file.read),
             document=redacted(data),
         )
         return settings
@@ -221,26 +138,11 @@ class _Reader:
                     ("tls",), f"tls.{name} is missing; name a PEM file or set enable: false"
                 )
                 continue
-            path = self.folder / tls[name]
+            path = self.file.folder / tls[name]
             if not path.is_file():
                 self.problem(("tls", name), f"{name}: there is no file {path}")
             files.append(str(path))
         return (files[0], files[1]) if len(files) == 2 else None
-
-    def _secret(self, text: str, path: tuple[Any, ...]) -> str:
-        """A secret as written, or the content of the file that ``file:PATH`` names."""
-        if not text.startswith("file:"):
-            return text
-        file = self.folder / text.removeprefix("file:")
-        self.files.append(file)
-        try:
-            secret = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            self.problem(path, f"the file {file} cannot be read")
-            return ""
-        if not secret:
-            self.problem(path, f"the file {file} is empty")
-        return secret
 
     def _client_keys(self, rows: list[Any]) -> tuple[ClientKey, ...]:
         keys = []
@@ -255,7 +157,7 @@ class _Reader:
         return tuple(keys)
 
     def _client_key(self, text: str | None, name: str, path: tuple[Any, ...]) -> ClientKey | None:
-        text = self._secret(text, path) if text else None
+        text = self.file.secret(text, path) if text else None
         if not text:
             return None
         if not text.startswith("sha256:"):
@@ -278,7 +180,7 @@ class _Reader:
     def _folder(self, text: str | None, key: str) -> Path | None:
         if text is None:
             return None
-        folder = self.folder / text
+        folder = self.file.folder / text
         if not folder.is_dir():
             self.problem((key,), f"{key}: there is no folder {folder}")
         return folder
@@ -337,7 +239,7 @@ class _Reader:
                 )
                 key, signing, disabled = None, None, True
             elif key is not None:
-                key = self._secret(key, (*path, "api-key"))
+                key = self.file.secret(key, (*path, "api-key"))
             prefix = row["prefix"]
             credentials.append(
                 CredentialSettings(
@@ -365,7 +267,7 @@ class _Reader:
         return tuple(credentials)
 
     def _signing(self, row: Mapping[str, Any], path: tuple[Any, ...]) -> SigningKeys:
-        said = {key: self._secret(text, (*path, key)) for key, text in row.items() if text}
+        said = {key: self.file.secret(text, (*path, key)) for key, text in row.items() if text}
         return SigningKeys(said["key-id"], said["secret"], said.get("token"))
 
     def _base_url(self, text: str | None, path: tuple[Any, ...]) -> str | None:
@@ -381,25 +283,9 @@ class _Reader:
         return text.rstrip("/")
 
 
-def _switches_off(path: tuple[Any, ...]) -> bool:
-    """Whether an unset variable at this place only switches its credential off."""
-    if len(path) < 3 or path[0] != "credentials":
-        return False
-    return path[2:] == ("api-key",) or (len(path) == 4 and path[2] == "signing")
-
-
 def _secrets(row: Mapping[str, Any]) -> list[str]:
     """What a credential's row says of its secrets, as it was written."""
     return [text for text in (row["api-key"], *(row["signing"] or {}).values()) if text]
-
-
-def _filled(node: Node, data: Any) -> Node:
-    """The tree with the values of ``data``, which has its shape."""
-    if isinstance(node, Map):
-        return Map(node.pos, tuple((key, _filled(n, data[key.value])) for key, n in node.entries))
-    if isinstance(node, Seq):
-        return Seq(node.pos, tuple(map(_filled, node.items, data)))
-    return replace(node, value=data)
 
 
 def _cloak(row: Mapping[str, Any]) -> CloakSettings:
@@ -427,33 +313,3 @@ def _unused(name: str, taken: set[str]) -> str:
         number += 1
         free = f"{name}-{number}"
     return free
-
-
-def _keys_at(path: tuple[Any, ...]) -> list[str]:
-    """The keys that the schema knows at a place."""
-    rules: Any = SCHEMA
-    for step in path:
-        if isinstance(step, int):
-            continue
-        rule = rules.get(step, {})
-        rules = rule.get("schema", {})
-        if rule.get("type") == "list":
-            rules = rules.get("schema", {})
-    return list(rules)
-
-
-def _locate(node: Node, path: tuple[Any, ...], at_key: bool = False) -> Pos:
-    """The place of a value, or of its key; of the deepest part of the path that the file holds."""
-    for index, step in enumerate(path):
-        below: Node | None = None
-        if isinstance(node, Map):
-            key = next((key for key, _ in node.entries if key.value == step), None)
-            if key is not None and at_key and index == len(path) - 1:
-                return key.pos
-            below = node.get(str(step))
-        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node.items):
-            below = node.items[step]
-        if below is None:
-            break
-        node = below
-    return node.pos
