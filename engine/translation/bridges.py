@@ -153,10 +153,8 @@ class Replay(Stream):
             self._reading = self._half_in(document)
             answer = self._answer = self._reading.run()
             fit_answer(answer)
-        except UpstreamError as error:
-            return self.fail(error.kind, error.message)
-        except Refusal as refusal:
-            return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
+        except (UpstreamError, Refusal) as error:
+            return self._broken(error)
         unfinished = answer.get("unfinished")
         if unfinished:
             return self.fail(unfinished["kind"], unfinished["message"])

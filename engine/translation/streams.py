@@ -117,7 +117,7 @@ class Stream:
         try:
             frames = self._reader.feed(chunk)
         except UpstreamError as error:
-            return self.fail(error.kind, error.message)
+            return self._broken(error)
         return self._frames(frames)
 
     def close(self) -> bytes:
@@ -127,7 +127,7 @@ class Stream:
         try:
             out = self._frames(self._reader.close())
         except UpstreamError as error:
-            return self.fail(error.kind, error.message)
+            return self._broken(error)
         return out + self._ended()
 
     def _ended(self) -> bytes:
@@ -140,8 +140,14 @@ class Stream:
             else:
                 events = self._half.finish(self._state, self._losses, *self._roots)
         except Refusal as refusal:
-            return self.fail("upstream", f"{UNUSABLE}: {refusal.reason}")
+            return self._broken(refusal)
         return self._events(events) + self._cut_short()
+
+    def _broken(self, error: UpstreamError | Refusal) -> bytes:
+        """End the stream for what the upstream sent."""
+        if isinstance(error, Refusal):
+            return self.fail("upstream", f"{UNUSABLE}: {error.reason}")
+        return self.fail(error.kind, error.message)
 
     def _cut_short(self) -> bytes:
         return b"" if self.done else self.fail("upstream", EARLY_END)
@@ -213,11 +219,8 @@ class Stream:
                     events = self._traced(event, self._explanations)
                 else:
                     events = self._half.step(event, self._state, self._losses, *self._roots)
-            except UpstreamError as error:
-                out.append(self.fail(error.kind, error.message))
-                break
-            except Refusal as refusal:
-                out.append(self.fail("upstream", f"{UNUSABLE}: {refusal.reason}"))
+            except (UpstreamError, Refusal) as error:
+                out.append(self._broken(error))
                 break
             if events:
                 out.append(self._events(events))
@@ -308,11 +311,8 @@ class Stream:
                     self._watcher.push(event)
                 for each in ordered:
                     out.append(self._write(each))
-            except UpstreamError as error:
-                out.append(self.fail(error.kind, error.message))
-                break
-            except Refusal as refusal:
-                out.append(self.fail("upstream", f"{UNUSABLE}: {refusal.reason}"))
+            except (UpstreamError, Refusal) as error:
+                out.append(self._broken(error))
                 break
             if self.done:
                 break
