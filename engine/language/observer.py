@@ -179,8 +179,8 @@ class Observer(Recorder):
         if self.static and self.sources.named(binding):
             self.unread[number] = binding
         if self.traced and not self.static:
-            path = binding.trace
-            return [f"T.unread({var}, {kept}, {path}, {number}, {UNREAD!r}{which})"]
+            told = f"T.unread({var}, {kept}, {binding.trace}, {number}, {UNREAD!r}{which})"
+            return [told] if test is None else [f"if {test}:", f"    {told}"]
         if self.static or binding is self.document:
             return [f"if {test}:", f"    L.unread({number}, {var}, {kept}{which})"]
         return [
