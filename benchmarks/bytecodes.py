@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
+import os
 import sys
 import tempfile
 from collections import Counter
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -31,6 +34,8 @@ from benchmarks.serving import servers
 from benchmarks.serving.bare import Bare
 from engine.gateway import config
 from engine.gateway.app import create_app
+from engine.gateway.context import JsonLines, Lines
+from engine.gateway.context import log as access
 from engine.gateway.snapshot import load_translator
 from engine.translation import warming
 
@@ -108,6 +113,22 @@ async def counted(app: Any, path: str, body: bytes) -> Counts:
     return Counter({code: n // COUNTED for code, n in counts.items() if code not in own})
 
 
+@asynccontextmanager
+async def logged() -> AsyncIterator[None]:
+    """Requests are logged as a server logs them, to where nobody reads."""
+    before = access.handlers[:], access.propagate, access.level
+    with open(os.devnull, "w", buffering=1) as nowhere:
+        handler = Lines(nowhere)
+        handler.setFormatter(JsonLines())
+        access.handlers[:], access.propagate = [handler], False
+        access.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            access.handlers[:], access.propagate = before[:2]
+            access.setLevel(before[2])
+
+
 async def measured(
     chosen: list[Scenario], upstream: str, warm: bool = True
 ) -> dict[str, dict[str, Counts]]:
@@ -125,7 +146,7 @@ async def measured(
     gateway, bare = create_app(settings, translator=translator), Bare(upstream)
     found: dict[str, dict[str, Counts]] = {}
     transports = gateway.state.gateway.snapshot.transports
-    async with aclosing(transports), aclosing(bare.transport):
+    async with aclosing(transports), aclosing(bare.transport), logged():
         for scenario in chosen:
             found[scenario.name] = {
                 "bare": await counted(bare, CLAUDE_PATH, scenario.claude),

@@ -61,11 +61,12 @@ class Keyring:
 def _tokens(headers: Mapping[str, str], query: bytes) -> list[str]:
     """The keys that a request holds; header names in lower case."""
     tokens = []
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        tokens.append(credentials.strip())
+    if "authorization" in headers:
+        scheme, _, credentials = headers["authorization"].partition(" ")
+        if scheme.lower() == "bearer" and (token := credentials.strip()):
+            tokens.append(token)
     for name in _HEADERS:
-        if token := headers.get(name, "").strip():
+        if name in headers and (token := headers[name].strip()):
             tokens.append(token)
     if b"key=" in query:
         pairs = parse_qsl(query.decode("latin-1"), max_num_fields=100)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, TextIO
 
 from engine.gateway.settings import Network
 from engine.translation import jsontext
@@ -61,7 +61,8 @@ class Context:
 
     def record(self) -> dict[str, Any]:
         """The fields of the log line; what is not known is left out."""
-        known = {
+        losses, usage = self.losses, self.usage
+        known: dict[str, Any] = {
             "id": self.id,
             "client": self.client,
             "method": self.method,
@@ -76,16 +77,16 @@ class Context:
             "upstream_request_id": self.upstream_request_id,
             "attempts": self.attempts,
             "error": self.error,
-            "losses": len(self.losses),
-            "lost": [loss.path[:MAX_PATH] for loss in self.losses[:MAX_LOST]],
+            "losses": len(losses),
+            "lost": losses and [loss.path[:MAX_PATH] for loss in losses[:MAX_LOST]],
         }
         fields: dict[str, Any] = dict(filter(_VALUE, known.items()))
         fields["status"] = self.status
         fields["ms"] = round(self.elapsed * 1000, 1)
-        for name, kind in _COUNTS if self.usage else ():
-            count = (self.usage or {}).get(kind)
-            if count is not None:
-                fields[name] = count
+        if usage:
+            for name, kind in _COUNTS:
+                if usage.get(kind) is not None:
+                    fields[name] = usage[kind]
         return fields
 
     def write(self) -> None:
@@ -116,6 +117,13 @@ class _Line(logging.LogRecord):
             relativeCreated=0.0,
             fields=fields,
         )
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes to a stream that hands on each line by itself, as standard error does."""
+
+    def flush(self) -> None:
+        """There is nothing to hand on."""
 
 
 class JsonLines(logging.Formatter):

@@ -15,15 +15,14 @@ class Deadline:
     again, where that one would be cancelled and made anew for each piece.
     """
 
-    __slots__ = ("_at", "_expired", "_loop", "_rings_at", "_task", "_timer")
+    _expired = False
+    _task: asyncio.Task[object] | None = None
+    _rings_at = NEVER
+    _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._at = self._loop.time() + seconds
-        self._expired = False
-        self._task: asyncio.Task[object] | None = None
-        self._rings_at = NEVER
-        self._timer: asyncio.TimerHandle | None = None
 
     def left(self, seconds: float) -> None:
         """From now on so many seconds are left; NEVER ends the limit."""

@@ -22,7 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from engine.errors import ConfigError, MappingError
 from engine.gateway import config, shared
 from engine.gateway.app import create_app
-from engine.gateway.context import JsonLines
+from engine.gateway.context import JsonLines, Lines
 from engine.gateway.context import log as access
 from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import build, cases_of, load_translator
@@ -181,7 +181,7 @@ def start_log(level: str) -> None:
     """JSON lines on stderr, for this project and for what runs under it. Raises ConfigError."""
     if level not in LOG_LEVELS:
         raise ConfigError([f"log level {level} is not known{suggest(level, LOG_LEVELS)}"])
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Lines(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]

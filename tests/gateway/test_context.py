@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
-from engine.gateway.context import Context, JsonLines, client_address
+from engine.gateway.context import Context, JsonLines, Lines, client_address
 
 IPV4 = ipaddress.ip_address("10.0.0.1")
 PROXIES = [ipaddress.ip_network("10.0.0.0/8")]
@@ -45,3 +46,12 @@ def test_a_log_line_holds_what_is_no_json_as_text() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "said \ud800", (), None)
     record.__dict__["fields"] = {"key": IPV4}
     assert "10.0.0.1" in json.loads(JsonLines().format(record))["key"]
+
+
+def test_a_line_is_out_at_once_where_the_stream_hands_on_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w", buffering=1) as stream:
+        handler = Lines(stream)
+        handler.setFormatter(JsonLines())
+        handler.handle(logging.makeLogRecord({"msg": "request", "levelname": "INFO"}))
+        assert json.loads(path.read_text())["message"] == "request"
