@@ -336,8 +336,14 @@ class Limits:
     write: float = 60.0
 
     def extensions(self) -> dict[str, Any]:
-        waits = {"connect": self.connect, "read": self.read, "write": self.write}
-        return {"timeout": {**waits, "pool": self.connect}}
+        return {
+            "timeout": {
+                "connect": self.connect,
+                "read": self.read,
+                "write": self.write,
+                "pool": self.connect,
+            }
+        }
 
 
 class Transports:
@@ -390,10 +396,7 @@ def header(response: Response, *names: bytes) -> str | None:
 
     Looking for one in ``response.headers`` goes through all of them, one function call each.
     """
-    if isinstance(response, _Answered):
-        found = response.found
-    else:
-        found = _found(response.headers.raw)
+    found = response.found if isinstance(response, _Answered) else _found(response.headers.raw)
     for name in names:
         if name in found:
             return found[name].decode("latin-1")
