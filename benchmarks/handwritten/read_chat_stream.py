@@ -35,7 +35,7 @@ _CHUNK = keys(
     "choices usage error x_groq message detail object code type obfuscation p id model created"
     " service_tier system_fingerprint done"
 )
-_CHOICE = keys("index delta finish_reason logprobs error usage message")
+_CHOICE = keys("index delta finish_reason logprobs error usage message reasoning_content")
 _DELTA = keys(
     "role content tool_calls function_call reasoning_content reasoning reasoning_details refusal"
     " annotations images"
@@ -171,9 +171,10 @@ class ReadChat:
             if more(choice, _CHOICE) or more(delta, _DELTA):
                 self.lost.append("choice")
         content = delta.get("content")
-        if not _THOUGHTS.isdisjoint(delta) or type(content) is list:
+        beside = choice.get("reasoning_content")
+        if beside or not _THOUGHTS.isdisjoint(delta) or type(content) is list:
             self._details(i, delta, out)
-            self._thinking(i, delta, out)
+            self._thinking(i, delta, beside, out)
         if content:
             self._text(i, choice, content, out)
         if refusal := delta.get("refusal"):
@@ -199,8 +200,8 @@ class ReadChat:
             if more(choice, _CHOICE) or more(delta, _DELTA):
                 self.lost.append("choice")
             self._details(i, delta, out)
-        for i, _, delta in said:
-            self._thinking(i, delta, out)
+        for i, choice, delta in said:
+            self._thinking(i, delta, choice.get("reasoning_content"), out)
         for i, choice, delta in said:
             if content := delta.get("content"):
                 self._text(i, choice, content, out)
@@ -242,11 +243,11 @@ class ReadChat:
         if type(content) is str and content:
             self._spoken(i, "text", content, inside(choice.get("logprobs"), "content"), out)
 
-    def _thinking(self, i: int, delta: Body, out: list[Body]) -> None:
+    def _thinking(self, i: int, delta: Body, beside: Any, out: list[Body]) -> None:
         """Thinking without marks, under whatever name: the first that says something counts."""
         details = delta.get("reasoning_details")
         if not (details and _marked(details)):
-            for said in _thoughts(delta):
+            for said in (*_thoughts(delta), beside):
                 if said and type(said) is str:
                     self._spoken(i, "thinking", said, None, out)
                     break
