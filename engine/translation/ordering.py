@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 from engine.errors import UpstreamError
@@ -239,17 +240,7 @@ class _Choice:
 class _Part:
     """One part on its way out: ``queue`` is held with it, ``number`` is given when it goes out."""
 
-    __slots__ = (
-        "_arguments",
-        "_scanner",
-        "_size",
-        "closed",
-        "held_bytes",
-        "kind",
-        "may_close",
-        "number",
-        "queue",
-    )
+    __slots__ = ("_arguments", "closed", "held_bytes", "kind", "may_close", "number", "queue")
 
     def __init__(self, start: Event) -> None:
         self.kind: str = start["kind"]
@@ -261,33 +252,59 @@ class _Part:
         self.may_close = self.kind != "call"
         # The input of a custom call is free text: only its end event tells that it is whole.
         is_json = start.get("call_kind") in (None, "function")
-        self._scanner = ValueScanner() if is_json else None
-        self._arguments: list[str] = []
-        self._size = 0
+        self._arguments = _Arguments() if is_json else None
 
     def read_arguments(self, delta: str) -> None:
         """Follow the arguments: the part may close when they are one whole JSON value."""
-        scanner = self._scanner
-        if scanner is not None and delta:
-            self._size += len(delta)
-            if self._size <= MAX_ARGUMENTS:
-                self._arguments.append(delta)
-            if not scanner.complete:
-                scanner.feed(delta)
-                self.may_close = scanner.complete
+        if self._arguments is not None and delta:
+            self.may_close = self._arguments.read(delta)
 
     @property
     def broken(self) -> bool:
         """Whether what came so far says something that is no JSON object."""
-        if not self._arguments or self._scanner is None:
-            return False
-        if self._size > MAX_ARGUMENTS:
-            return not self._scanner.complete
-        text = "".join(self._arguments)
-        try:
-            return bool(text.strip()) and type(loads(text)) is not dict
-        except JsonError:
+        return self._arguments is not None and self._arguments.broken
+
+
+class _Arguments:
+    """The arguments of one call as they come. They are kept until they are whole, and then it is
+    known what they are."""
+
+    __slots__ = ("_kept", "_said", "_scanner", "_size", "_wrong")
+
+    def __init__(self) -> None:
+        self._scanner = ValueScanner()
+        self._kept: StringIO | None = StringIO()
+        self._size = 0
+        self._said = self._wrong = False
+
+    def read(self, delta: str) -> bool:
+        """Whether they are whole with this."""
+        if self._scanner.complete:
+            self._wrong = self._wrong or not delta.isspace()
             return True
+        self._said = self._said or not delta.isspace()
+        self._size += len(delta)
+        if self._size > MAX_ARGUMENTS:
+            self._kept = None
+        elif self._kept is not None:
+            self._kept.write(delta)
+        self._scanner.feed(delta)
+        if self._scanner.complete:
+            kept, self._kept = self._kept, None
+            self._wrong = kept is not None and not _is_object(kept.getvalue())
+        return self._scanner.complete
+
+    @property
+    def broken(self) -> bool:
+        """Whether they say something that is no JSON object."""
+        return self._wrong or (self._said and not self._scanner.complete)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return type(loads(text)) is dict
+    except JsonError:
+        return False
 
 
 def _told_broken(end: Event) -> Event:
