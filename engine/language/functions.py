@@ -146,11 +146,14 @@ def unique_by(elements: list[Any], key: str) -> list[Any]:
     seen: set[str] = set()
     kept = []
     for each in elements:
-        name = _key_of(each, key)
-        if name is None or name not in seen:
+        name = each.get(key) if type(each) is dict else None
+        if type(name) is not str:
+            name = _key_of(each, key)
+        if name is None:
             kept.append(each)
-        if name is not None:
+        elif name not in seen:
             seen.add(name)
+            kept.append(each)
     return kept
 
 
@@ -182,12 +185,16 @@ def count(elements: list[Any], key: str) -> int:
     """How many objects in a list, and in lists in it, hold something under a key."""
     found = 0
     for each in elements:
-        for inner in each if type(each) is list else (each,):
-            if type(inner) is dict:
-                if key in inner and inner[key] is not None:
-                    found += 1
-            elif type(inner) is list:
-                found += count(inner, key)
+        if type(each) is list:
+            # looked through here: a call for each of many short lists costs more than they do
+            for inner in each:
+                if type(inner) is dict:
+                    if key in inner and inner[key] is not None:
+                        found += 1
+                elif type(inner) is list:
+                    found += count(inner, key)
+        elif type(each) is dict and key in each and each[key] is not None:
+            found += 1
     return found
 
 
@@ -304,6 +311,8 @@ def _key(value: Any) -> str:
 
 def _key_of(element: Any, key: str) -> str | None:
     value = element.get(key) if isinstance(element, dict) else None
+    if type(value) is str:
+        return value
     return _key(value) if isinstance(value, str | int | float) else None
 
 

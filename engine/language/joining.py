@@ -19,25 +19,29 @@ def joined(
 ) -> list[Any]:
     """Neighbours equal in all of ``same`` merged; ``strict``: not when other keys differ; ``lost``
     is told else."""
-    if not _alike(items, same[0]):
+    if len(items) < 2 or not _alike(items, same[0]):
         return items
     result: list[Any] = []
+    before: Any = None
+    first, *others = same
     # the keys of the last element whose lists were made here; None: it is as it came
     mine: set[str] | None = None
     for item in items:
-        before = result[-1] if result else None
         if (
             type(before) is not dict
             or type(item) is not dict
-            or _different(before, item, same)
+            or before.get(first) != item.get(first)
+            or (others and _different(before, item, others))
             or (strict and _differ(before, item, same, concat))
             or (when is not None and not when(before, item))
         ):
             result.append(item)
-            mine = None
+            before, mine = item, None
             continue
-        merged = before if mine is not None else dict(before)
-        mine = set() if mine is None else mine
+        if mine is None:
+            merged, mine = dict(before), set()
+        else:
+            merged = before
         for key, value in item.items():
             if key in same:
                 continue
@@ -58,7 +62,7 @@ def joined(
         if moved is not None:
             moved(before, merged)
             moved(item, merged, concat)
-        result[-1] = merged
+        result[-1] = before = merged
     return result
 
 
@@ -76,7 +80,7 @@ def _alike(items: list[Any], key: str) -> bool:
     return False
 
 
-def _different(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ...]) -> bool:
+def _different(one: dict[str, Any], other: dict[str, Any], keys: list[str]) -> bool:
     for key in keys:
         if one.get(key) != other.get(key):
             return True

@@ -59,7 +59,12 @@ class Profile:
         return self._outcome(schema).accepted
 
     def _outcome(self, schema: Any) -> Outcome:
-        key = _fingerprint(schema)
+        try:
+            key: bytes | None = orjson.dumps(schema)
+        except TypeError:  # odd ones are not kept
+            key = None
+        if key is not None and len(key) > _SHORT:
+            key = _digest(key)
         if key is not None and (known := self._known.get(key)) is not None:
             return known
         walk = Walk(self.rules, schema)
@@ -119,12 +124,6 @@ def _profiles_of(root: Node) -> dict[str, Profile]:
     return loaded
 
 
-def _fingerprint(schema: Any) -> bytes | None:
-    """A key for equal schemas with their keys in equal order; None for odd or big ones."""
-    try:
-        text = orjson.dumps(schema)
-    except TypeError:
-        return None
-    if len(text) <= _SHORT:
-        return text
+def _digest(text: bytes) -> bytes | None:
+    """The key of a long text; None for one that is too long to be kept."""
     return hashlib.blake2b(text).digest() if len(text) <= _REMEMBERED_BYTES else None

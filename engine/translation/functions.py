@@ -23,7 +23,7 @@ _PLACES = ("self", "prev", "next")
 _NONE = "-"
 
 # Call ids that every format takes.
-_LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_is_legal_id = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
 _ESCAPE = "x_"
 # 23 bytes are 37 digits of base32 and with the mark 39 characters; 24 would be 41.
 _ESCAPED_BYTES = 23
@@ -91,10 +91,10 @@ def uncarry(text: str, vendor: str, kind: str) -> dict[str, Any] | None:
 @function("safe_id", "text", example=("safe_id(i)", {"i": "a.b"}, "x_mexge"))
 def safe_id(ident: str) -> str | None:
     """A call id that every format takes: a legal one stays, a short one is escaped, else hashed."""
+    if _is_legal_id(ident):
+        return ident
     if not ident:
         return None
-    if _LEGAL_ID.fullmatch(ident):
-        return ident
     data = ident.encode("utf-8", "surrogatepass")
     if len(data) <= _ESCAPED_BYTES:
         return _ESCAPE + base64.b32encode(data).decode("ascii").rstrip("=").lower()
@@ -104,7 +104,7 @@ def safe_id(ident: str) -> str | None:
 @function("raw_id", "text", example=("raw_id(i)", {"i": "x_mexge"}, "a.b"))
 def raw_id(ident: str) -> str:
     """Undoes the escape of safe_id(); every other id stays."""
-    if not ident.startswith(_ESCAPE) or not _LEGAL_ID.fullmatch(ident):
+    if not ident.startswith(_ESCAPE) or not _is_legal_id(ident):
         return ident
     digits = ident[len(_ESCAPE) :].upper()
     try:
@@ -142,7 +142,10 @@ def alias_names(names: list[Any], pattern: str, longest: int) -> dict[str, str] 
     """Aliases for the names that do not match a pattern or are too long; null when all are fine."""
     legal = _compiled(pattern)
     fits = legal.fullmatch
-    if all(type(name) is str and len(name) <= longest and fits(name) for name in names):
+    for name in names:
+        if type(name) is not str or len(name) > longest or not fits(name):
+            break
+    else:
         return None
     texts = list(dict.fromkeys(name for name in names if isinstance(name, str)))
     odd = [name for name in texts if len(name) > longest or not legal.fullmatch(name)]
