@@ -27,9 +27,9 @@ from engine.gateway.context import log as access
 from engine.gateway.settings import Settings, guard
 from engine.gateway.snapshot import build, cases_of, load_translator
 from engine.gateway.state import State
+from engine.gateway.warming import behind
 from engine.language.source import suggest
 from engine.translation.translator import Translator
-from engine.translation.warming import warm
 
 log = logging.getLogger("engine.gateway")
 
@@ -146,18 +146,18 @@ def _application(
 ) -> Starlette:
     translator = load_translator(settings, trusting=True)
     app = create_app(settings, translator=translator, source=path, host=host, state=state)
-    threading.Thread(target=_warm, args=(translator,), name="warm", daemon=True).start()
+    threading.Thread(target=_warm, args=(translator, path), name="warm", daemon=True).start()
     return app
 
 
-def _warm(translator: Translator) -> None:
+def _warm(translator: Translator, path: Path) -> None:
     """Compile what the first loss would wait for; then take all that stays out of the collector's
     sight, which would go through it again and again."""
     gc.freeze()
     gc.set_threshold(*COLLECT)
     time.sleep(WARM_AFTER_SECONDS)
     try:
-        warm(translator.formats.values())
+        behind(translator, path)
     except MappingError as error:
         log.error("a shipped mapping does not hold", extra={"fields": {"problems": error.problems}})
     gc.collect()

@@ -78,6 +78,10 @@ class Served:
         found: Asked = self.program.constants[ASKED]
         return found[name]
 
+    def kept(self, form: str) -> bool:
+        """Whether a form (plain, traced, quick) is kept for other processes, too."""
+        return self._forms.kept(form)
+
     def ready(self) -> None:
         """Make what serves, so that whoever needs it first does not wait."""
         self._hold("plain", "program", self._forms.plain)

@@ -26,6 +26,19 @@ def warm(formats: Iterable[Format], pause: float = 0.02) -> None:
         time.sleep(pause)
 
 
+def lacking(formats: Iterable[Format]) -> bool:
+    """Whether there is something left to compile that could be kept, so that another process may do
+    it."""
+    sides = list(formats)
+    halves = [half for side in sides for half in side.halves()]
+    halves[0].ready()
+    if not halves[0].kept("plain"):
+        return False
+    forms = [(half, "plain") for half in halves]
+    forms += [(each, form) for each in _sections(sides) for form in ("quick", "traced")]
+    return not all(half.kept(form) for half, form in forms)
+
+
 def quicken(formats: Iterable[Format], pause: float = 0.0) -> None:
     """Compile now the quick forms of all mappings, where no earlier start has."""
     for section in _sections(formats):
