@@ -211,13 +211,20 @@ def jobs(scenario: Scenario, running: dict[str, Server]) -> Iterator[tuple[str, 
 async def measured(
     chosen: list[Scenario], running: dict[str, Server], rounds: int, deltas: int
 ) -> Report:
-    """Run everything. Raises ValueError for a wrong answer."""
+    """Run everything. Raises Unusable for a wrong answer, or none."""
     report = Report(deltas)
     async with load.client() as session:
+
+        async def run(scenario: Scenario, word: str, job: Job) -> list[float]:
+            try:
+                return await load.run(session, job)
+            except ExceptionGroup as error:
+                raise Unusable(f"{scenario.label}, {word}: {error.exceptions[0]}") from error
+
         for scenario in chosen:
             for word, _, job in jobs(scenario, running):
                 report.figures.append(Figure(scenario.label, word))
-                await load.run(session, replace(job, count=min(64, job.count)))
+                await run(scenario, word, replace(job, count=min(64, job.count)))
         for number in range(rounds):
             for scenario in chosen:
                 if scenario.paced and number % SELDOM:
@@ -226,7 +233,7 @@ async def measured(
                     if word == "litellm" and not scenario.paced and number % LESS_OFTEN:
                         continue
                     before = server.cpu()
-                    taken = await load.run(session, job)
+                    taken = await run(scenario, word, job)
                     cost = (server.cpu() - before) / job.count * 1000
                     figure = report.of(scenario.label, word)
                     assert figure is not None
@@ -301,8 +308,8 @@ def main() -> int:
     try:
         with started(given.deltas, first, idle, given.litellm, not given.warm) as running:
             report = asyncio.run(measured(chosen, running, given.rounds, given.deltas))
-    except (Unusable, ExceptionGroup) as error:
-        print(error, *getattr(error, "exceptions", ()), sep="\n", file=sys.stderr)
+    except Unusable as error:
+        print(error, file=sys.stderr)
         return 2
     report.idle = {name: round(value, 2) for name, value in idle.items()}
     print(json.dumps(report.as_dict(), indent=2) if given.json else report.table())

@@ -46,16 +46,25 @@ async def run(session: aiohttp.ClientSession, job: Job) -> list[float]:
     left = iter(range(job.count))
     taken: list[float] = []
 
+    async def asked(again: bool = True) -> tuple[int, bytes]:
+        try:
+            async with session.post(job.url, data=job.body, headers=HEADERS) as response:
+                return response.status, await response.read()
+        except aiohttp.ServerDisconnectedError:
+            # a kept connection that is closed as a request comes: SDKs try once more, too
+            if again:
+                return await asked(again=False)
+            raise
+
     async def one_after_another() -> None:
         for _ in left:
             begun = time.perf_counter()
             try:
-                async with session.post(job.url, data=job.body, headers=HEADERS) as response:
-                    answer = await response.read()
+                status, answer = await asked()
             except aiohttp.ClientError as error:
                 raise ValueError(f"{job.url}: {error!r}") from error
             taken.append(time.perf_counter() - begun)
-            wrong = f"status {response.status}" if response.status != 200 else job.check(answer)
+            wrong = f"status {status}" if status != 200 else job.check(answer)
             if wrong:
                 raise ValueError(f"{job.url}: {wrong}: {answer[:300]!r}")
 

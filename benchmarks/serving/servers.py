@@ -127,9 +127,9 @@ def litellm(executable: Path, target: str, folder: Path) -> Server:
     )
     command = [str(executable.resolve()), "--config", str(config), "--host", "127.0.0.1"]
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
-    return start(
-        "litellm", [*command, "--port", str(port), "--num_workers", "1"], port, environment, folder
-    )
+    # busy for seconds it would take connections for idle that a request waits on
+    command += ["--port", str(port), "--num_workers", "1", "--keepalive_timeout", "300"]
+    return start("litellm", command, port, environment, folder)
 
 
 def free_port() -> int:
