@@ -59,3 +59,33 @@ def test_the_process_beside_a_server_ends_with_it(folder: Path, tmp_path: Path) 
         assert beside.stdin is not None
         beside.stdin.close()
         assert beside.wait(timeout=60) == 1
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="no /proc here, which tells a process's children"
+)
+def test_a_first_start_has_it_done_in_a_process_that_does_not_outlive_the_server(
+    folder: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    command = [sys.executable, "-m", "engine", "serve", "--config", str(config), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        beside: list[int] = []
+        for _ in range(1000):
+            if server.poll() is not None or (beside := _children(server.pid)):
+                break
+            time.sleep(0.02)
+        server.terminate()
+        assert server.wait(timeout=60) == 0
+    (pid,) = beside
+    for _ in range(3000):
+        if not Path(f"/proc/{pid}").exists():
+            break
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
